@@ -1,0 +1,1 @@
+"""Room `envs`: personal conda environments, and every environment as a kernel."""
