@@ -12,6 +12,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from ..jobs.models import Progress
+
+__all__ = [
+    "Environment",
+    "EnvironmentKernel",
+    "InstalledPackage",
+    "Origin",
+    "PackageHit",
+    "Phase",
+    "Plan",
+    "PlannedPackage",
+    "Progress",
+]
+
 Origin = Literal["private", "shared"]
 
 Phase = Literal["preparing", "solving", "downloading", "linking", "finishing"]
@@ -68,19 +82,6 @@ class PackageHit:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a piece of work is; what is not known is None, never 0."""
-
-    phase: Phase
-    packages_done: int | None = None
-    packages_total: int | None = None
-    bytes_done: int | None = None
-    bytes_total: int | None = None
-    seconds_left: float | None = None
-    """An estimate from the speed of the last seconds."""
-
-
-@dataclass(frozen=True)
 class EnvironmentKernel:
     """A kernel that an environment offers, under the name that nb_conda_kernels gives it."""
 
@@ -91,6 +92,10 @@ class EnvironmentKernel:
     """Name of the kernelspec's folder inside the prefix, e.g. ``python3``."""
     spec_dir: Path
     """``<prefix>/share/jupyter/kernels/<raw_name>``."""
+    spec: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """The environment's own kernel.json, unchanged."""
+    metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    """What nb_conda_kernels adds to the kernelspec's metadata (``conda_env_path`` and others)."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +116,7 @@ class Environment:
     """A conda prefix, ours or a shared one."""
 
     id: str
-    """Opaque, made from the resolved prefix; see `places.environment_id`."""
+    """Opaque, made from the resolved prefix; see `prefix.environment_id`."""
     name: str
     label: str
     prefix: Path

@@ -1,0 +1,54 @@
+"""Who runs a job: a lease with a heartbeat, so that a killed server's jobs can be taken up.
+
+filelock's lease is released at once where its holder is seen to be dead (same host, process
+gone), and otherwise when its file was not touched for `DURATION` seconds of the observer's own
+clock, so that clocks that differ between hosts do no harm:
+https://py-filelock.readthedocs.io/en/latest/concepts.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import SoftFileLease, Timeout
+
+DURATION = 30.0
+"""Seconds without a heartbeat after which a job counts as interrupted."""
+
+
+class Lease:
+    """The lease of one job. Its calls touch the file system: use them from a thread.
+
+    Args:
+        file: the lock file, in the job's journal entry.
+        on_lost: called from another thread when somebody else took the lease.
+    """
+
+    def __init__(self, file: Path, on_lost: Callable[[], None]) -> None:
+        self._lease = SoftFileLease(
+            file,
+            lease_duration=DURATION,
+            on_compromise=lambda _: on_lost(),
+            thread_local=False,
+        )
+
+    def take(self) -> bool:
+        """Take the lease if nobody holds it; False when somebody does.
+
+        Ask the same object again to find out whether the holder's heart still beats.
+
+        Raises:
+            OSError: the storage is gone, full or read-only.
+        """
+        try:
+            self._lease.acquire(timeout=0)
+        except Timeout:
+            return False
+        return True
+
+    def give_back(self) -> None:
+        # Storage that is gone took the lease with it.
+        with suppress(OSError):
+            self._lease.release()
