@@ -1,0 +1,184 @@
+"""Living beside conda and nb_conda_kernels, where a site has them.
+
+nb_conda_kernels replaces the server's kernelspec manager. It then offers the kernels of every
+environment that conda knows, and so do our kernelspecs on disk: `install` lets each appear
+once, under the name that nb_conda_kernels gives it (that is what notebooks made there hold)
+and with our command, which needs no conda and starts without running it.
+
+Conda knows environments outside its own folders from ``~/.conda/environments.txt`` only:
+`register` and `unregister` keep ours there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from logging import Logger, LoggerAdapter
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+
+from .kernelspecs import KernelspecWriter, WrittenKernelspec
+
+_EXPIRIES = ("_conda_info_cache_expiry", "_conda_kernels_cache_expiry")
+_EXPIRED = 0.0
+"""Not None: with that, nb_conda_kernels would run `conda info` at the next request, blocking."""
+
+
+def is_nb_conda_kernels(manager: object) -> bool:
+    """Whether a kernelspec manager is that of nb_conda_kernels, or behaves as it does."""
+    return all(hasattr(manager, name) for name in _EXPIRIES)
+
+
+def install(
+    manager: KernelSpecManager, log: Logger | LoggerAdapter[Any], *, writer: KernelspecWriter | None = None
+) -> Coexistence | None:
+    """Make a server's kernelspec manager and our kernelspecs show each kernel once.
+
+    Call it when the server starts. It changes this one object, not its class. With the stock
+    manager nothing is needed, nothing is done, and None is returned.
+    """
+    if not is_nb_conda_kernels(manager):
+        return None
+    coexistence = Coexistence(manager, writer or KernelspecWriter(Path(manager.user_kernel_dir)))
+    coexistence.install()
+    log.info("nb_conda_kernels is in use: environments appear once, under its names.")
+    return coexistence
+
+
+@dataclass(frozen=True)
+class _Pair:
+    name: str
+    """As nb_conda_kernels spells it, or our own where it does not offer the kernel."""
+    theirs: str | None
+    ours: WrittenKernelspec
+
+
+class Coexistence:
+    """Our kernelspecs merged into the answers of nb_conda_kernels' manager."""
+
+    def __init__(self, manager: KernelSpecManager, writer: KernelspecWriter) -> None:
+        self._manager: Any = manager  # Its private attributes are in no stub.
+        self._writer = writer
+        self._find: Callable[[], dict[str, str]] = manager.find_kernel_specs
+        self._get: Callable[[str], KernelSpec] = manager.get_kernel_spec
+
+    def install(self) -> None:
+        """Answer in place of the manager. To be called once."""
+        self._manager.find_kernel_specs = self.find_kernel_specs
+        self._manager.get_kernel_spec = self.get_kernel_spec
+
+    def find_kernel_specs(self) -> dict[str, str]:
+        """Folder of each kernelspec; as the manager's, each kernel once.
+
+        It only reads the user's kernel folder, as the stock manager does on the same occasion.
+        """
+        found = dict(self._find())
+        for pair in self._pairs(found):
+            for name in _same_name(found, pair.ours.folder.name):
+                del found[name]
+            found[pair.name] = str(pair.ours.folder)
+        allowed = self._manager.allowed_kernelspecs
+        return {name: folder for name, folder in found.items() if name in allowed} if allowed else found
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        """The kernelspec of a name in any case. Raises `NoSuchKernel` as the manager does."""
+        for pair in self._pairs(self._find()):
+            if kernel_name.lower() in (pair.name.lower(), pair.ours.folder.name.lower()):
+                return self._merged(pair)
+        return self._get(kernel_name)
+
+    def _merged(self, pair: _Pair) -> KernelSpec:
+        ours = KernelSpec.from_resource_dir(str(pair.ours.folder))
+        if pair.theirs is not None:
+            theirs = self._get(pair.theirs)
+            # Their configuration (name_format, enable_debugger) decides how it looks.
+            ours.display_name = theirs.display_name
+            ours.metadata = {**ours.metadata, **theirs.metadata}
+        return ours
+
+    def _pairs(self, found: Mapping[str, str]) -> Iterator[_Pair]:
+        # nb_conda_kernels answers with the kernelspec's folder inside the prefix.
+        by_folder = {os.path.normpath(folder): name for name, folder in found.items()}
+        for written in self._writer.written().values():
+            inside = written.prefix / "share" / "jupyter" / "kernels" / written.raw_name
+            theirs = by_folder.get(os.path.normpath(inside))
+            if theirs is None and (same := _same_name(found, written.folder.name)):
+                # Known by its name only if that is not our own folder, read by the stock half.
+                theirs = next((name for name in same if found[name] != str(written.folder)), None)
+            yield _Pair(theirs or written.folder.name, theirs, written)
+
+    def refresh(self) -> None:
+        """Let nb_conda_kernels look again, after a change. It runs conda: call it in a thread.
+
+        Its caches are filled from here, so that no request has to wait for conda.
+        """
+        manager = self._manager
+        if manager._conda_info_cache_expiry is None:
+            return  # It has not looked yet, and will.
+        manager._conda_info_cache_expiry = _EXPIRED
+        _ = manager._conda_info  # Starts a thread that runs `conda info`.
+        thread = getattr(manager, "_conda_info_cache_thread", None)
+        if thread is not None:
+            thread.join()
+        manager._conda_kernels_cache_expiry = _EXPIRED
+        _ = manager._conda_kspecs
+
+
+def _same_name(names: Mapping[str, str], name: str) -> list[str]:
+    return [candidate for candidate in names if candidate.lower() == name.lower()]
+
+
+def environments_file() -> Path:
+    """Where conda keeps the environments that lie outside its own folders."""
+    return Path("~/.conda/environments.txt").expanduser()
+
+
+def register(prefix: Path, *, file: Path | None = None) -> bool:
+    """Tell conda of an environment; whether that could be done. Call it in a thread.
+
+    Format: one absolute path a line, appended (conda/core/envs_manager.py, ``register_env``).
+    """
+    return _edit(prefix, environments_file() if file is None else file, present=True)
+
+
+def unregister(prefix: Path, *, file: Path | None = None) -> bool:
+    """Take an environment off conda's list, other lines untouched; whether that could be done."""
+    return _edit(prefix, environments_file() if file is None else file, present=False)
+
+
+def _edit(prefix: Path, file: Path, *, present: bool) -> bool:
+    line = os.path.normpath(prefix)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        # Among servers of ours only: conda itself does not lock. So an addition is one appended
+        # line, as conda's, and only a removal writes the file anew.
+        with FileLock(file.with_name(f".{file.name}.lock"), timeout=5):
+            try:
+                text = file.read_text("utf-8")
+            except FileNotFoundError:
+                text = ""
+            lines = text.splitlines()
+            if present and line not in lines:
+                with file.open("a", encoding="utf-8") as stream:
+                    stream.write(("" if not text or text.endswith("\n") else "\n") + line + "\n")
+            elif not present and line in lines:
+                _rewrite(file, [other for other in lines if other != line])
+    except (OSError, Timeout):
+        return False
+    return True
+
+
+def _rewrite(file: Path, lines: list[str]) -> None:
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        part.write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        part.replace(file)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
