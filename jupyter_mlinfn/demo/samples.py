@@ -1,0 +1,153 @@
+"""Small packages of our own in the demo's channel, to try things out with.
+
+Each in two versions, so that updates exist. `mlinfn-plots` is bound to a version of
+`mlinfn-colours`, so that a conflict can be asked for: `mlinfn-plots=1 mlinfn-colours=2`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from .package import PLACEHOLDER, PackageDefinition, PackageFile
+
+_ECHO_KERNEL = '''"""A kernel that answers with what it was told."""
+
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.kernelbase import Kernel
+
+
+class EchoKernel(Kernel):
+    implementation = "mlinfn_echo"
+    implementation_version = __version__ = "{version}"
+    language_info = {{"name": "echo", "mimetype": "text/plain", "file_extension": ".txt"}}
+    banner = "Echo"
+
+    async def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, **more):
+        if not silent:
+            self.send_response(self.iopub_socket, "stream", {{"name": "stdout", "text": code}})
+        return {{"status": "ok", "execution_count": self.execution_count, "payload": [], "user_expressions": {{}}}}
+
+
+if __name__ == "__main__":
+    IPKernelApp.launch_instance(kernel_class=EchoKernel)
+'''
+
+
+def sample_packages() -> Iterator[PackageDefinition]:
+    """All of them, in all their versions."""
+    for version in ("1.0.0", "1.1.0"):
+        greeting = '"Hello"' if version == "1.0.0" else '"Hello again"'
+        yield _python(
+            "mlinfn-hello",
+            version,
+            "Says hello; has a newer version to update to",
+            f'def greet(name: str = "world") -> str:\n    return {greeting} + ", " + name\n\n\n'
+            "def main() -> None:\n    print(greet())\n",
+            entry_points=["mlinfn-hello = mlinfn_hello:main"],
+        )
+    for version in ("1.4.0", "2.0.0"):
+        yield _python(
+            "mlinfn-colours",
+            version,
+            "Colours for plots; version 2 does not fit mlinfn-plots 1",
+            'PALETTE = ["#2a6fdb", "#e0782f", "#3a9a5b"]\n',
+        )
+    for version, bounds in (("1.2.0", ">=1,<2"), ("2.1.0", ">=2,<3")):
+        yield _python(
+            "mlinfn-plots",
+            version,
+            "Plots as text, in the colours of mlinfn-colours",
+            "from mlinfn_colours import PALETTE\n\n\n"
+            'def bar(value: int) -> str:\n    return "#" * value + " " + PALETTE[value % len(PALETTE)]\n',
+            depends=[f"mlinfn-colours {bounds}"],
+        )
+    for version in ("0.9.0", "1.0.0"):
+        yield _python(
+            "mlinfn-units",
+            version,
+            "Units of measurement; sets MLINFN_UNITS when the environment is activated",
+            'import os\n\nSYSTEM = os.environ.get("MLINFN_UNITS", "unknown")\n',
+            files=[
+                _text(
+                    "etc/conda/activate.d/mlinfn-units.sh",
+                    'export MLINFN_UNITS="SI"\nexport MLINFN_UNITS_HOME="$CONDA_PREFIX/share/mlinfn-units"\n',
+                ),
+                _text(
+                    "etc/conda/deactivate.d/mlinfn-units.sh",
+                    "unset MLINFN_UNITS\nunset MLINFN_UNITS_HOME\n",
+                ),
+                _text("share/mlinfn-units/units.txt", "m\nkg\ns\n"),
+            ],
+        )
+        yield _python(
+            "mlinfn-registered",
+            version,
+            "Has a post-link script, which is listed and not run",
+            "",
+            files=[
+                PackageFile(
+                    "bin/.mlinfn-registered-post-link.sh",
+                    b'#!/bin/sh\ntouch "$PREFIX/share/mlinfn-registered.ran"\n',
+                    executable=True,
+                )
+            ],
+        )
+        yield _echo_kernel(version)
+
+
+def _echo_kernel(version: str) -> PackageDefinition:
+    specification = {
+        "argv": [f"{PLACEHOLDER}/bin/python", "-m", "mlinfn_echo", "-f", "{connection_file}"],
+        "display_name": "Echo",
+        "language": "echo",
+    }
+    return _python(
+        "mlinfn-echo",
+        version,
+        "A kernel of another language, which answers with what it was told",
+        _ECHO_KERNEL.format(version=version),
+        depends=["ipykernel"],
+        files=[_text("share/jupyter/kernels/echo/kernel.json", json.dumps(specification, indent=1) + "\n")],
+    )
+
+
+def _python(
+    name: str,
+    version: str,
+    summary: str,
+    code: str,
+    *,
+    depends: tuple[str, ...] | list[str] = (),
+    files: tuple[PackageFile, ...] | list[PackageFile] = (),
+    entry_points: tuple[str, ...] | list[str] = (),
+) -> PackageDefinition:
+    """A noarch package of one module, with the metadata that pip wants to see."""
+    module = name.replace("-", "_")
+    metadata = f"site-packages/{module}-{version}.dist-info"
+    if "__version__" not in code:
+        code = f'"""{summary}."""\n\n__version__ = "{version}"\n\n{code}'
+    return PackageDefinition(
+        name=name,
+        version=version,
+        subdir="noarch",
+        build_prefix="py",
+        noarch_python=True,
+        depends=["python >=3.10", *depends],
+        summary=summary,
+        license="BSD-3-Clause",
+        files=[
+            _text(f"site-packages/{module}.py", code),
+            _text(
+                f"{metadata}/METADATA",
+                f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: {summary}\n",
+            ),
+            _text(f"{metadata}/INSTALLER", "conda\n"),
+            *files,
+        ],
+        entry_points=entry_points,
+    )
+
+
+def _text(path: str, content: str) -> PackageFile:
+    return PackageFile(path, content.encode())
