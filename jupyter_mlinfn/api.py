@@ -45,7 +45,7 @@ class MlinfnHandler(APIHandler):
         Raises:
             BadInputError: it is not.
         """
-        return contract.check_body(self.route, cast(str, self.request.method).lower(), self.request.body)
+        return contract.check_body(self.route, self.request.method.lower(), self.request.body)
 
     def query(self, name: str) -> Any:
         """One parameter of the request's query, valid against the contract.
@@ -54,7 +54,7 @@ class MlinfnHandler(APIHandler):
             BadInputError: the query is not.
         """
         arguments = {key: self.get_query_argument(key) for key in self.request.query_arguments}
-        return contract.check_query(self.route, cast(str, self.request.method).lower(), arguments)[name]
+        return contract.check_query(self.route, self.request.method.lower(), arguments)[name]
 
     def answer(self, body: dict[str, Any], status: int = 200) -> None:
         self.set_status(status)

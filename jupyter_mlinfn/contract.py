@@ -18,8 +18,9 @@ FILE = Path(__file__).with_name("openapi.yaml")
 @cache
 def document() -> dict[str, Any]:
     """The parsed contract; read at the first request, not at start-up."""
+    # The loader in C where there is one: 10 ms on the event loop instead of 100.
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    contract: dict[str, Any] = yaml.load(FILE.read_bytes(), Loader=loader)  # noqa: S506: a safe loader, in C
+    contract: dict[str, Any] = yaml.load(FILE.read_bytes(), Loader=loader)  # noqa: S506
     return contract
 
 

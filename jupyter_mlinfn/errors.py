@@ -8,6 +8,7 @@ those of docs/DESIGN: 400 bad input, 403 not allowed, 404 unknown, 409 conflicti
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -121,3 +122,29 @@ def from_json(body: Mapping[str, Any]) -> MlinfnError:
         hint=str(body.get("hint", "")),
         fields=body.get("fields"),
     )
+
+
+def from_os_error(message: str, error: OSError) -> MlinfnError:
+    """What an error of the operating system means for the user.
+
+    Args:
+        message: what failed, one sentence.
+    """
+    reason = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpaceError(
+            message,
+            reason="The disk, or your quota on it, is full.",
+            hint="Remove environments or files that you no longer need, then try again.",
+        )
+    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+        return NotAllowedError(
+            message, reason=reason, hint="The folder is read only for you: ask your administrator."
+        )
+    if error.errno in (errno.ENOENT, errno.ESTALE, errno.EIO, errno.ENOTCONN, errno.EHOSTDOWN):
+        return DependencyError(
+            message,
+            reason=reason,
+            hint="Your storage may be away for a moment: try again; if it stays, ask your administrator.",
+        )
+    return MlinfnError(message, reason=reason, hint="Try again; if it stays, ask your administrator.")

@@ -31,7 +31,7 @@ class JobListHandler(JobsHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        self.answer({"jobs": [answer(self.jobs, job) for job in await self.jobs.list()]})
+        self.answer({"jobs": [answer(self.jobs, job) for job in await self.jobs.all()]})
 
     @web.authenticated
     @authorized

@@ -63,7 +63,7 @@ class Journal:
     def read_all(self) -> list[Job]:
         """All readable jobs, in no order."""
         try:
-            names = os.listdir(self._folder)
+            names = [entry.name for entry in self._folder.iterdir()]
         except OSError:
             return []
         return [job for name in names if (job := self.read(name)) is not None]

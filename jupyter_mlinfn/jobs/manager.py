@@ -74,10 +74,11 @@ class JobManager:
         await self._prune()
         return job
 
-    async def list(self) -> list[Job]:
+    async def all(self) -> list[Job]:
         """All jobs, newest first."""
         stored = await asyncio.to_thread(self._journal.read_all)
-        jobs = {job.id: job for job in stored} | {run.context.job.id: run.context.job for run in self._runs.values()}
+        running = {job_id: run.context.job for job_id, run in self._runs.items()}
+        jobs = {job.id: job for job in stored} | running
         return sorted(jobs.values(), key=lambda job: job.created, reverse=True)
 
     async def get(self, job_id: str) -> Job:
@@ -159,7 +160,7 @@ class JobManager:
 
     async def clear(self) -> None:
         """Forget all jobs that have ended."""
-        for job in await self.list():
+        for job in await self.all():
             if job.state in ENDED and job.id not in self._runs:
                 await asyncio.to_thread(self._journal.forget, job.id)
                 self._changed(job.id)
@@ -192,14 +193,12 @@ class JobManager:
         job.warnings = []
         return await self._start_task(job, lease or await self._claim(job), self._work)
 
-    async def _start_task(
-        self, job: Job, lease: Lease, body: Callable[[_Run], Any]
-    ) -> Job:
+    async def _start_task(self, job: Job, lease: Lease, body: Callable[[_Run], Any]) -> Job:
         if self._closing or job.kind not in self._kinds:
             await asyncio.to_thread(lease.give_back)
             raise ConflictError(
                 f"{job.title}: cannot be started now.",
-                reason="This server is shutting down." if self._closing else f"It does not know {job.kind!r}.",
+                reason="This server is shutting down." if self._closing else f"Unknown kind {job.kind!r}.",
                 hint="Try again when the server has started again.",
             )
         context = RunningJob(job, self._journal, self._changed)
@@ -238,7 +237,7 @@ class JobManager:
         except MlinfnError as error:
             context.log(str(error))
             await self._undo(run, work, "failed", error.to_json())
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # A job is nobody's await: what is not caught here would be lost without a word.
             _log.exception("Job %s (%s) failed unexpectedly", context.job.id, context.job.kind)
             context.log(f"{type(error).__name__}: {error}")
@@ -266,9 +265,11 @@ class JobManager:
 
     def _lease(self, job_id: str) -> Lease:
         loop = asyncio.get_running_loop()
-        return Lease(
-            self._journal.lease_file(job_id), lambda: loop.call_soon_threadsafe(self._lost_lease, job_id)
-        )
+
+        def on_lost() -> None:
+            loop.call_soon_threadsafe(self._lost_lease, job_id)
+
+        return Lease(self._journal.lease_file(job_id), on_lost)
 
     def _lost_lease(self, job_id: str) -> None:
         if run := self._runs.get(job_id):
@@ -315,6 +316,6 @@ class JobManager:
         return True
 
     async def _prune(self) -> None:
-        ended = [job for job in await self.list() if job.state in ENDED and job.id not in self._runs]
+        ended = [job for job in await self.all() if job.state in ENDED and job.id not in self._runs]
         for job in ended[_KEPT:]:
             await asyncio.to_thread(self._journal.forget, job.id)

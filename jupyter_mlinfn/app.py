@@ -1,0 +1,98 @@
+"""The server extension: reads traits, builds the rooms, wires them. No logic."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_server.extension.application import ExtensionApp
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.utils import ensure_async
+
+from . import wiring
+from .api import PREFIX
+from .config import ROOT_VARIABLE, MlinfnConfig
+from .envs import coexistence
+from .envs import handlers as envs_handlers
+from .envs.kernelspecs import KernelspecWriter
+from .envs.service import EnvironmentService, RunningKernel
+from .events import Events
+from .jobs import handlers as jobs_handlers
+from .jobs.manager import JobManager
+
+
+class ServerKernels:
+    """The kernels of this server (`envs.service.Kernels`)."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+
+    async def running(self) -> list[RunningKernel]:
+        sessions = await ensure_async(self._server.session_manager.list_sessions())
+        paths = {session["kernel"]["id"]: session["path"] for session in sessions if session.get("kernel")}
+        kernels = await ensure_async(self._server.kernel_manager.list_kernels())
+        return [RunningKernel(kernel["id"], kernel["name"], paths.get(kernel["id"])) for kernel in kernels]
+
+    async def shut_down(self, kernel_id: str) -> None:
+        sessions = await ensure_async(self._server.session_manager.list_sessions())
+        for session in sessions:
+            if session.get("kernel", {}).get("id") == kernel_id:
+                await ensure_async(self._server.session_manager.delete_session(session["id"]))
+                return
+        await ensure_async(self._server.kernel_manager.shutdown_kernel(kernel_id))
+
+
+class MlinfnApp(MlinfnConfig, ExtensionApp):
+    """Conda environments of one's own, from the launcher to a running kernel."""
+
+    name = "jupyter_mlinfn"
+
+    _rooms: wiring.Rooms | None = None
+    _starting: asyncio.Task[None] | None = None
+
+    def initialize_settings(self) -> None:
+        server: Any = self.serverapp
+        # For `jupyter mlinfn` in terminals and notebooks of this server.
+        os.environ[ROOT_VARIABLE] = str(Path(server.root_dir).resolve())
+        specs: KernelSpecManager = server.kernel_spec_manager
+        writer = KernelspecWriter()
+        merged = coexistence.install(specs, self.log, writer=writer)
+        events = Events(server.event_logger)
+        self._rooms = wiring.build(
+            self,
+            Path(server.root_dir).resolve(),
+            ServerKernels(server),
+            writer=writer,
+            job_changed=events.job_changed,
+            environments_changed=events.environments_changed,
+            refresh_others=merged.refresh if merged is not None else lambda: None,
+        )
+
+    def initialize_handlers(self) -> None:
+        assert self._rooms is not None  # noqa: S101 - initialize_settings comes first
+        rooms: dict[type, Any] = {JobManager: self._rooms.jobs, EnvironmentService: self._rooms.envs}
+        for pattern, handler in (*envs_handlers.HANDLERS, *jobs_handlers.HANDLERS):
+            parameter = "{name}" if pattern.startswith("packages") else "{id}"
+            route = "/" + pattern.replace("([^/]+)", parameter)
+            self.handlers.append((f"{PREFIX}/{pattern}", handler, {"rooms": rooms, "route": route}))
+
+    async def _start_jupyter_server_extension(self, serverapp: ServerApp) -> None:
+        # Behind the server's back: its start waits for nobody's disk.
+        self._starting = asyncio.ensure_future(self._start())
+
+    async def _start(self) -> None:
+        assert self._rooms is not None  # noqa: S101 - initialize_settings comes first
+        try:
+            await self._rooms.envs.start()
+            await self._rooms.jobs.recover()
+        except OSError as error:
+            self.log.warning("The user's storage does not answer: %s", error)
+
+    async def stop_extension(self) -> None:
+        if self._starting is not None:
+            self._starting.cancel()
+        if self._rooms is not None:
+            await self._rooms.close()

@@ -1,0 +1,105 @@
+"""``jupyter mlinfn …``: the same services from a terminal or a batch job.
+
+Exit codes: 0 done, 1 failed, 2 usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jupyter_core.application import JupyterApp
+from traitlets.config import Config
+
+from . import __version__
+from .config import ROOT_VARIABLE, MlinfnConfig
+from .demo import command as demo
+from .envs import commands as envs
+from .errors import BadInputError, MlinfnError
+
+
+class CommandLineConfig(MlinfnConfig, JupyterApp):
+    """Reads the configuration files that the server reads, and takes our part of them."""
+
+    name = "jupyter-mlinfn"
+    config_file_name = "jupyter_server_config"
+
+    def find_root(self) -> Path:
+        configured = self.config.ServerApp.get("root_dir") or Path.home()
+        return Path(os.environ.get(ROOT_VARIABLE) or str(configured)).resolve()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: without the program's name; default those of the process.
+    Returns:
+        The exit code.
+    """
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except MlinfnError as error:
+        report(error, as_json=getattr(arguments, "json", False))
+        return 2 if isinstance(error, BadInputError) else 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output (head, less) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def report(error: MlinfnError, *, as_json: bool) -> None:
+    """Tell what failed: on stderr for people, on stdout for programs."""
+    if as_json:
+        print(json.dumps({"error": error.to_json()}, indent=2))
+        return
+    print(f"Error: {error.message}", file=sys.stderr)
+    for part in (error.reason, error.hint):
+        if part:
+            print(part, file=sys.stderr)
+
+
+def load_config(private_dir: str | None) -> tuple[MlinfnConfig, Path]:
+    """The admin's and the user's configuration, and the server's root folder.
+
+    Args:
+        private_dir: of the command line; goes before the files'.
+    """
+    files = CommandLineConfig()
+    files.load_config_file()
+    config = Config(files.config)
+    # One name for one thing: what is set for the server extension holds here too.
+    config.CommandLineConfig.merge(files.config.MlinfnApp)
+    if private_dir is not None:
+        config.CommandLineConfig.private_dir = str(Path(private_dir).expanduser().resolve())
+    app = CommandLineConfig(config=config)
+    return app, app.find_root()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="jupyter mlinfn",
+        description="Conda environments of one's own, from the JupyterLab launcher to a running kernel.",
+    )
+    parser.add_argument("--version", action="version", version=f"jupyter-mlinfn {__version__}")
+    rooms: Any = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    env = rooms.add_parser("env", help="environments: create, list, show, delete")
+    envs.add_arguments(env, load_config)
+    demo_parser = rooms.add_parser("demo", help="a small platform in a folder, to try everything out")
+    demo.add_arguments(demo_parser)
+    demo_parser.set_defaults(run=demo.run)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,68 @@
+"""What an admin can configure; the same for the server extension and the command line.
+
+In ``jupyter_server_config.py``: ``c.MlinfnApp.shared_environments = ["/envs"]``.
+"""
+
+from __future__ import annotations
+
+from traitlets import Float, Int, List, Unicode
+from traitlets.config import Configurable
+
+ROOT_VARIABLE = "MLINFN_ROOT"
+"""Set by the server extension for its terminals and kernels: the folder that JupyterLab shows."""
+
+
+class MlinfnConfig(Configurable):
+    """The traits; `MlinfnApp` and the command line inherit them."""
+
+    private_dir = Unicode(
+        "",
+        help="""
+        Folder that lasts after the server is stopped; environments are made in its subfolder
+        `environments`. Relative paths are below the server's root. Default: `private` below the
+        server's root where that exists, else environments go to `~/.conda/envs`.
+        """,
+    ).tag(config=True)
+
+    shared_environments = List(
+        Unicode(),
+        help="""
+        Folders with environments for everybody, e.g. `["/envs"]`; read only is enough. Their
+        kernels appear in everybody's launcher, whatever the language.
+        """,
+    ).tag(config=True)
+
+    channels = List(
+        Unicode(),
+        help="""
+        Conda channels, most important first: names or URLs. Default: `channels` of .condarc,
+        else `["conda-forge"]`.
+        """,
+    ).tag(config=True)
+
+    package_cache = Unicode(
+        "",
+        help="""
+        Folder of downloaded and unpacked packages. Environments share files with it (hard links)
+        if it is on the same volume. Default: `.mlinfn/pkgs` in the folder of environments.
+        """,
+    ).tag(config=True)
+
+    shared_package_caches = List(
+        Unicode(),
+        help="Read-only package caches that are looked into before anything is downloaded.",
+    ).tag(config=True)
+
+    memory_budget = Int(
+        None,
+        allow_none=True,
+        min=1,
+        help="""
+        Bytes of memory that solving and installing may use. Default: what is free for this
+        server (its control group's limit, or the machine's memory).
+        """,
+    ).tag(config=True)
+
+    solve_timeout = Float(
+        120.0, min=1.0, help="Seconds after which a search for fitting packages is given up."
+    ).tag(config=True)

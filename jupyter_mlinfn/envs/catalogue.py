@@ -1,0 +1,117 @@
+"""All environments as they are now, with their kernels on disk in step with them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..errors import NotFoundError
+from .kernelspecs import KernelspecWriter
+from .models import Environment
+from .prefix import disk_usage
+from .scan import EnvironmentScanner, ScanResult
+
+_log = logging.getLogger(__name__)
+
+
+class Catalogue:
+    """Looks when asked, in a thread; lives on the event loop's thread.
+
+    Args:
+        scanner: finds the environments.
+        writer: keeps the kernelspecs equal to what they offer.
+        changed: called when kernels came, went or changed, or a size became known.
+        refresh_others: makes other providers of kernels look again, see `coexistence`.
+    """
+
+    def __init__(
+        self,
+        scanner: EnvironmentScanner,
+        writer: KernelspecWriter,
+        changed: Callable[[], None],
+        refresh_others: Callable[[], None],
+    ) -> None:
+        self._scanner = scanner
+        self._writer = writer
+        self._changed = changed
+        self._refresh_others = refresh_others
+        self._turn = asyncio.Lock()
+        self._sizes: dict[str, tuple[int, int, int]] = {}
+        self._measuring: asyncio.Task[None] | None = None
+
+    async def look(self) -> ScanResult:
+        """Scan, bring the kernelspecs in step, and give what was found, with known sizes."""
+        async with self._turn:
+            result, kernels_changed, warnings = await asyncio.to_thread(self._scan_and_sync)
+        if kernels_changed:
+            self._refresh_others()
+            self._changed()
+        environments = [self._with_size(environment) for environment in result.environments]
+        return replace(result, environments=environments, warnings=[*result.warnings, *warnings])
+
+    async def find(self, environment_id: str) -> Environment:
+        """One environment.
+
+        Raises:
+            NotFoundError: there is none of that id.
+        """
+        for environment in (await self.look()).environments:
+            if environment.id == environment_id:
+                return environment
+        raise NotFoundError(
+            "There is no such environment.",
+            reason="It may have been removed meanwhile.",
+            hint="Look at the list of environments.",
+        )
+
+    async def measure(self, environment: Environment) -> Environment:
+        """The environment with its size on disk; walks all its files, in a thread."""
+        size, own = await asyncio.to_thread(disk_usage, environment.prefix)
+        self._sizes[environment.id] = (_stamp(environment), size, own)
+        return replace(environment, size=size, size_own=own)
+
+    def measure_missing(self, environments: list[Environment]) -> None:
+        """Measure the user's own environments whose size is not known, one after the other."""
+        missing = [e for e in environments if e.origin == "private" and e.size is None]
+        if missing and self._measuring is None:
+            self._measuring = asyncio.ensure_future(self._measure_all(missing))
+
+    async def close(self) -> None:
+        if self._measuring is not None:
+            self._measuring.cancel()
+
+    async def _measure_all(self, environments: list[Environment]) -> None:
+        try:
+            for environment in environments:
+                await self.measure(environment)
+        except OSError as error:
+            _log.info("Could not measure an environment: %s", error)
+        finally:
+            self._measuring = None
+        self._changed()
+
+    def _scan_and_sync(self) -> tuple[ScanResult, bool, list[str]]:
+        result = self._scanner.scan()
+        try:
+            synced = self._writer.sync(result.environments, unreachable=result.unreachable)
+        except OSError as error:
+            return result, False, [f"The kernels could not be written to {self._writer.kernels_dir}: {error}"]
+        for warning in synced.warnings:
+            _log.info(warning)
+        return result, bool(synced.added or synced.changed or synced.removed), list(synced.warnings)
+
+    def _with_size(self, environment: Environment) -> Environment:
+        stamp, size, own = self._sizes.get(environment.id, (0, 0, 0))
+        if not stamp or stamp != _stamp(environment):
+            return environment
+        return replace(environment, size=size, size_own=own)
+
+
+def _stamp(environment: Environment) -> int:
+    """Changes whenever packages come or go."""
+    try:
+        return (environment.prefix / "conda-meta").stat().st_mtime_ns
+    except OSError:
+        return -1

@@ -1,0 +1,241 @@
+"""``jupyter mlinfn env create|list|show|delete``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from .. import wiring
+from ..config import MlinfnConfig
+from ..errors import ConflictError, NotFoundError, from_json
+from ..jobs.manager import JobManager
+from ..jobs.models import Job
+from . import views
+from .console import ProgressBar, human_bytes, table
+from .models import Environment
+from .service import EnvironmentService, RunningKernel
+
+LoadConfig = Callable[[str | None], tuple[MlinfnConfig, Path]]
+
+
+class NoKernels:
+    """A terminal runs no kernels of its own (`service.Kernels`)."""
+
+    async def running(self) -> list[RunningKernel]:
+        return []
+
+    async def shut_down(self, kernel_id: str) -> None:
+        raise NotFoundError(f"There is no kernel {kernel_id} here.")
+
+
+def add_arguments(parser: argparse.ArgumentParser, load_config: LoadConfig) -> None:
+    """Add the subcommands.
+
+    Args:
+        load_config: gives the configuration for the private folder of the command line.
+    """
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--json", action="store_true", help="answer JSON on stdout")
+    common.add_argument(
+        "--private-dir",
+        metavar="DIR",
+        help="storage that lasts; environments are in its subfolder 'environments'",
+    )
+    commands: Any = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    create = commands.add_parser("create", parents=[common], help="create an environment and its kernel")
+    create.add_argument("name", metavar="NAME", help="lower-case letters, digits, '.', '_' and '-'")
+    create.add_argument("specs", metavar="SPEC", nargs="*", help="conda match spec, e.g. 'numpy <2'")
+    create.add_argument("-c", "--channel", action="append", metavar="CHANNEL", help="may be repeated")
+    create.add_argument("--label", help="name for people; default NAME")
+    create.add_argument("--dry-run", action="store_true", help="only tell what would be installed")
+    create.set_defaults(run=_runner(load_config, _create))
+
+    list_ = commands.add_parser("list", parents=[common], help="one's own environments and the shared ones")
+    list_.set_defaults(run=_runner(load_config, _list))
+
+    show = commands.add_parser("show", parents=[common], help="one environment and its packages")
+    show.add_argument("name", metavar="NAME")
+    show.set_defaults(run=_runner(load_config, _show))
+
+    delete = commands.add_parser("delete", parents=[common], help="remove an environment of one's own")
+    delete.add_argument("name", metavar="NAME")
+    delete.add_argument("--force", action="store_true", help="even if processes run in it")
+    delete.set_defaults(run=_runner(load_config, _delete))
+
+
+Command = Callable[[argparse.Namespace, EnvironmentService, JobManager], Any]
+
+
+def _runner(load_config: LoadConfig, command: Command) -> Callable[[argparse.Namespace], int]:
+    def run(arguments: argparse.Namespace) -> int:
+        config, root = load_config(arguments.private_dir)
+
+        async def in_loop() -> int:
+            async with _rooms(config, root) as rooms:
+                return int(await command(arguments, rooms.envs, rooms.jobs))
+
+        return asyncio.run(in_loop())
+
+    return run
+
+
+@asynccontextmanager
+async def _rooms(config: MlinfnConfig, root: Path) -> AsyncIterator[wiring.Rooms]:
+    rooms = wiring.build(config, root, NoKernels())
+    try:
+        yield rooms
+    finally:
+        await rooms.close()
+
+
+async def _create(arguments: argparse.Namespace, envs: EnvironmentService, jobs: JobManager) -> int:
+    from . import names
+
+    name = names.check_name(arguments.name)
+    wanted = await envs.check(arguments.label or name, name, arguments.specs, arguments.channel)
+    if arguments.dry_run:
+        plan = await envs.plan(wanted)
+        body = views.plan(envs.places, wanted, plan, await envs.space())
+        if arguments.json:
+            _print_json(body)
+        else:
+            rows = [[p.name, p.version, p.build, human_bytes(p.size)] for p in plan.packages]
+            table(["Package", "Version", "Build", "Size"], rows)
+            needed = ("about " if body["estimated"] else "") + human_bytes(body["installed_bytes"])
+            print(
+                f"{body['package_count']} packages, {human_bytes(body['download_bytes'])} to download, "
+                f"needs {needed} of {human_bytes(body['free_bytes'])} left"
+            )
+        return 0 if body["fits"] else 1
+    job = await _finish(arguments, jobs, await envs.create(wanted))
+    if not arguments.json and job.result is not None:
+        kernels = ", ".join(job.result["kernels"]) or "none"
+        place = envs.places.display(envs.places.prefix(wanted.name))
+        print(f"{wanted.name} is ready in {place}. Kernel: {kernels}")
+    return 0 if job.state == "done" else 1
+
+
+async def _list(arguments: argparse.Namespace, envs: EnvironmentService, jobs: JobManager) -> int:
+    found = await envs.list()
+    environments = [
+        (await envs.details(environment.id))[0] if environment.origin == "private" else environment
+        for environment in found.environments
+    ]
+    for warning in (*found.warnings, *envs.engine.warnings()):
+        print(f"Warning: {warning}", file=sys.stderr)
+    if arguments.json:
+        _print_json({"environments": [views.environment(envs.places, e, []) for e in environments]})
+        return 0
+    if not environments:
+        print("No environments yet. Make one: jupyter mlinfn env create NAME numpy matplotlib")
+        return 0
+    rows = [
+        [
+            e.name,
+            e.origin,
+            e.python or "-",
+            str(e.package_count),
+            human_bytes(e.size),
+            envs.places.display(e.prefix),
+        ]
+        for e in environments
+    ]
+    table(["Name", "Origin", "Python", "Packages", "Size", "Place"], rows)
+    return 0
+
+
+async def _show(arguments: argparse.Namespace, envs: EnvironmentService, jobs: JobManager) -> int:
+    environment, packages = await envs.details((await _find(envs, arguments.name)).id)
+    view = views.environment(envs.places, environment, [])
+    if arguments.json:
+        _print_json({"environment": view, "packages": [asdict(package) for package in packages]})
+        return 0
+    for title, text in (
+        ("Label", environment.label),
+        ("Place", view["display"]),
+        ("Python", environment.python or "none"),
+        ("Size", f"{human_bytes(environment.size)}, {human_bytes(environment.size_own)} of it its own"),
+        ("Kernels", ", ".join(kernel.name for kernel in environment.kernels) or "none"),
+        ("Asked for", ", ".join(environment.requested_specs) or "-"),
+        ("Link scripts not run", ", ".join(environment.link_scripts_not_run)),
+    ):
+        if text:
+            print(f"{title}: {text}")
+    table(
+        ["Package", "Version", "Build", "Channel"],
+        [[package.name, package.version, package.build, package.channel] for package in packages],
+    )
+    return 0
+
+
+async def _delete(arguments: argparse.Namespace, envs: EnvironmentService, jobs: JobManager) -> int:
+    environment = await _find(envs, arguments.name)
+    if environment.origin == "private" and not arguments.force:
+        users = await asyncio.to_thread(_processes_in, environment.prefix)
+        if users:
+            raise ConflictError(
+                f"{len(users)} process(es) run in {environment.name}.",
+                reason="; ".join(users[:5]),
+                hint="End them, or add --force.",
+            )
+    job = await _finish(arguments, jobs, await envs.remove(environment.id, stop_kernels=False))
+    if not arguments.json and job.result is not None:
+        print(f"{environment.name} is removed; {human_bytes(job.result['freed_bytes'])} came back.")
+    return 0 if job.state == "done" else 1
+
+
+async def _find(envs: EnvironmentService, name: str) -> Environment:
+    environments = (await envs.list()).environments
+    for environment in environments:
+        if environment.name == name:
+            return environment
+    known = ", ".join(environment.name for environment in environments) or "none"
+    raise NotFoundError(f"There is no environment {name!r}.", reason=f"There are: {known}.")
+
+
+async def _finish(arguments: argparse.Namespace, jobs: JobManager, job: Job) -> Job:
+    """Wait for the job's end; Ctrl-C cancels it, and what it had begun is cleared away."""
+    with ProgressBar(job, enabled=not arguments.json) as bar:
+        waiting = asyncio.ensure_future(jobs.wait(job.id))
+        try:
+            while not waiting.done():
+                await asyncio.wait([waiting], timeout=0.1)
+                bar.update()
+        except asyncio.CancelledError:
+            await jobs.cancel(job.id)
+            await jobs.wait(job.id)
+            raise
+    ended = waiting.result()
+    for warning in ended.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    if ended.error is not None:
+        raise from_json(ended.error)
+    if arguments.json:
+        body = ended.to_json()
+        del body["request"]
+        _print_json({"job": body})
+    return ended
+
+
+def _processes_in(prefix: Path) -> list[str]:
+    """The processes, of this user as far as they can be seen, whose program lies in the prefix."""
+    found = []
+    for process in psutil.process_iter(["pid", "name", "exe"]):
+        program = process.info["exe"]
+        if program and Path(program).is_relative_to(prefix):
+            found.append(f"{process.info['name']} (process {process.info['pid']})")
+    return found
+
+
+def _print_json(body: dict[str, Any]) -> None:
+    print(json.dumps(body, indent=2))

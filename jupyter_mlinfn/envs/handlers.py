@@ -1,0 +1,116 @@
+"""Routes of the room `envs`; see openapi.yaml."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import unquote
+
+from jupyter_server.auth.decorator import authorized
+from tornado import web
+
+from ..api import MlinfnHandler
+from ..jobs.handlers import answer as job_answer
+from ..jobs.manager import JobManager
+from . import views
+from .service import EnvironmentService
+
+
+class EnvsHandler(MlinfnHandler):
+    """Base of this room's handlers."""
+
+    @property
+    def envs(self) -> EnvironmentService:
+        return self.room(EnvironmentService)
+
+    @property
+    def jobs(self) -> JobManager:
+        return self.room(JobManager)
+
+    @property
+    def channels(self) -> Sequence[str] | None:
+        """Channels of the query, instead of the configured ones."""
+        text = self.query("channels")
+        return [channel.strip() for channel in text.split(",") if channel.strip()] if text else None
+
+
+class EnvironmentListHandler(EnvsHandler):
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        found = await self.envs.list()
+        running = await self.envs.running(found.environments)
+        space, problem = await asyncio.gather(self.envs.space(), self.envs.problem())
+        self.answer(views.listing(self.envs, found, running, space, problem))
+
+    @web.authenticated
+    @authorized
+    async def post(self) -> None:
+        body = self.body()
+        wanted = await self.envs.check(
+            body["label"], body.get("name"), body.get("specs", []), body.get("channels") or None
+        )
+        if body.get("dry_run"):
+            plan = await self.envs.plan(wanted)
+            self.answer(views.plan(self.envs.places, wanted, plan, await self.envs.space()))
+        else:
+            job = await self.envs.create(wanted)
+            self.answer({"job": job_answer(self.jobs, job)}, status=202)
+
+
+class EnvironmentHandler(EnvsHandler):
+    @web.authenticated
+    @authorized
+    async def get(self, environment_id: str) -> None:
+        environment, packages = await self.envs.details(environment_id)
+        self.answer(
+            {
+                "environment": await self._view(environment),
+                "packages": [asdict(package) for package in packages],
+            }
+        )
+
+    @web.authenticated
+    @authorized
+    async def patch(self, environment_id: str) -> None:
+        environment = await self.envs.relabel(environment_id, self.body()["label"])
+        self.answer({"environment": await self._view(environment)})
+
+    @web.authenticated
+    @authorized
+    async def delete(self, environment_id: str) -> None:
+        job = await self.envs.remove(environment_id, stop_kernels=self.query("stop_kernels"))
+        self.answer({"job": job_answer(self.jobs, job)}, status=202)
+
+    async def _view(self, environment: Any) -> dict[str, Any]:
+        running = await self.envs.running([environment])
+        return views.environment(self.envs.places, environment, running[environment.id])
+
+
+class PackageListHandler(EnvsHandler):
+    @web.authenticated
+    @authorized
+    async def get(self) -> None:
+        hits = await self.envs.engine.search(
+            self.query("q"), channels=self.channels, limit=self.query("limit")
+        )
+        self.answer({"packages": [asdict(hit) for hit in hits]})
+
+
+class PackageHandler(EnvsHandler):
+    @web.authenticated
+    @authorized
+    async def get(self, name: str) -> None:
+        name = unquote(name)
+        summary, versions = await self.envs.engine.versions(name, channels=self.channels)
+        self.answer({"name": name, "summary": summary, "versions": versions})
+
+
+HANDLERS = [
+    (r"envs", EnvironmentListHandler),
+    (r"envs/([^/]+)", EnvironmentHandler),
+    (r"packages", PackageListHandler),
+    (r"packages/([^/]+)", PackageHandler),
+]

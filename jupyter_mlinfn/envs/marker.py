@@ -1,0 +1,58 @@
+"""Our marker in an environment: that we made it, under which label, and whether it is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+MARKER = "mlinfn"
+"""The marker's file in conda-meta; without ``.json``, since conda parses every ``*.json`` there."""
+
+
+@dataclass(frozen=True)
+class Marker:
+    """``conda-meta/mlinfn``, JSON; `created` is ISO 8601 in UTC."""
+
+    name: str
+    label: str
+    created: str
+    state: Literal["creating", "ready"]
+    specs: Sequence[str]
+    channels: Sequence[str]
+    job: str
+    """Id of the job that makes it: only that job may go on with a half-made environment."""
+    version: int = 1
+
+
+def write_marker(prefix: Path, marker: Marker) -> None:
+    """Write the marker, whole or not at all.
+
+    Raises:
+        OSError: the prefix is gone, or its volume full or read-only.
+    """
+    folder = prefix / "conda-meta"
+    folder.mkdir(exist_ok=True)
+    temporary = folder / f".{MARKER}-{os.getpid()}"
+    with temporary.open("w", encoding="utf-8") as file:
+        json.dump(asdict(marker), file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(folder / MARKER)
+
+
+def read_marker(prefix: Path) -> Marker | None:
+    """The marker, or None where there is none or it is not readable as one."""
+    try:
+        body = json.loads((prefix / "conda-meta" / MARKER).read_text(encoding="utf-8"))
+        return Marker(**{name: body[name] for name in Marker.__dataclass_fields__ if name in body})
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def relabel(prefix: Path, label: str, otherwise: Marker) -> None:
+    """Change the label; an environment without a marker gets `otherwise`, labelled so."""
+    write_marker(prefix, replace(read_marker(prefix) or otherwise, label=label))

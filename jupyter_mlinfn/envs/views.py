@@ -1,0 +1,78 @@
+"""The environments as openapi.yaml describes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from .models import Environment, Plan
+from .places import Places, Space
+from .scan import ScanResult
+from .service import EnvironmentService, NewEnvironment, RunningKernel
+
+
+def environment(places: Places, env: Environment, running: Sequence[RunningKernel]) -> dict[str, Any]:
+    """`#/components/schemas/Environment`."""
+    return {
+        "id": env.id,
+        "name": env.name,
+        "label": env.label,
+        "prefix": str(env.prefix),
+        "display": places.display(env.prefix),
+        "origin": env.origin,
+        "python": env.python,
+        "package_count": env.package_count,
+        "created": env.created.isoformat().replace("+00:00", "Z") if env.created else None,
+        "size": env.size,
+        "size_own": env.size_own,
+        "kernels": [
+            {"name": kernel.name, "display_name": kernel.display_name, "language": kernel.language}
+            for kernel in env.kernels
+        ],
+        "running": [asdict(kernel) for kernel in running],
+        "requested_specs": list(env.requested_specs),
+        "channels": list(env.channels),
+        "link_scripts_not_run": list(env.link_scripts_not_run),
+    }
+
+
+def listing(
+    service: EnvironmentService,
+    found: ScanResult,
+    running: Mapping[str, Sequence[RunningKernel]],
+    space: Space,
+    problem: str | None,
+) -> dict[str, Any]:
+    """`#/components/schemas/EnvironmentList`."""
+    places = service.places
+    return {
+        "environments": [environment(places, env, running[env.id]) for env in found.environments],
+        "places": {
+            "private": {
+                "path": str(places.environments),
+                "display": places.display(places.environments),
+                "free_bytes": space.free_bytes,
+                "free_files": space.free_files,
+                "writable": problem is None,
+                "problem": problem,
+            },
+            "shared": [str(folder) for folder in places.shared],
+            "channels": service.engine.channels(),
+        },
+        "warnings": [*found.warnings, *service.engine.warnings()],
+    }
+
+
+def plan(places: Places, wanted: NewEnvironment, planned: Plan, space: Space) -> dict[str, Any]:
+    """`#/components/schemas/Plan`."""
+    prefix = places.prefix(wanted.name)
+    return planned.to_json() | {
+        "name": wanted.name,
+        "prefix": str(prefix),
+        "display": places.display(prefix),
+        "free_bytes": space.free_bytes,
+        "free_files": space.free_files,
+        "fits": (space.free_bytes is None or planned.installed_bytes <= space.free_bytes)
+        and (space.free_files is None or planned.installed_files <= space.free_files),
+    }

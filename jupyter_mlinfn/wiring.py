@@ -1,0 +1,71 @@
+"""Builds the rooms from the configuration, for the server extension and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .config import MlinfnConfig
+from .envs.catalogue import Catalogue
+from .envs.engine import Engine, EngineSettings
+from .envs.kernelspecs import KernelspecWriter
+from .envs.places import Places
+from .envs.scan import EnvironmentScanner, find_base_prefix
+from .envs.service import EnvironmentService, Kernels
+from .jobs.journal import Journal
+from .jobs.manager import JobManager
+
+
+@dataclass(frozen=True)
+class Rooms:
+    """The services, wired."""
+
+    jobs: JobManager
+    envs: EnvironmentService
+
+    async def close(self) -> None:
+        await self.jobs.close()
+        await self.envs.close()
+
+
+def build(
+    config: MlinfnConfig,
+    root: Path,
+    kernels: Kernels,
+    *,
+    writer: KernelspecWriter | None = None,
+    job_changed: Callable[[str], None] = lambda _: None,
+    environments_changed: Callable[[], None] = lambda: None,
+    refresh_others: Callable[[], None] = lambda: None,
+) -> Rooms:
+    """The services of one user.
+
+    Args:
+        root: the folder that the user's JupyterLab shows.
+        kernels: those of this server.
+        job_changed, environments_changed: called on the event loop's thread.
+        refresh_others: see `Catalogue`.
+    """
+    places = Places.find(root, config.private_dir, config.shared_environments)
+    engine = Engine(
+        EngineSettings(
+            channels=list(config.channels),
+            pkgs_dir=Path(config.package_cache).expanduser() if config.package_cache else places.packages,
+            repodata_dir=places.repodata,
+            shared_pkgs=[Path(folder).expanduser() for folder in config.shared_package_caches],
+            memory_budget=config.memory_budget,
+            solve_timeout=config.solve_timeout,
+        )
+    )
+    writer = writer or KernelspecWriter()
+    scanner = EnvironmentScanner(
+        places.environments,
+        places.shared,
+        base_prefix=find_base_prefix(),
+        remembered=writer.prefixes,
+    )
+    jobs = JobManager(Journal(places.jobs), job_changed)
+    catalogue = Catalogue(scanner, writer, environments_changed, refresh_others)
+    envs = EnvironmentService(places, engine, catalogue, jobs, kernels, environments_changed)
+    return Rooms(jobs, envs)
