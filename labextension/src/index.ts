@@ -1,1 +1,23 @@
-export default [];
+import {
+  JupyterFrontEnd,
+  JupyterFrontEndPlugin
+} from '@jupyterlab/application';
+
+import envs from './envs/plugin';
+import { IServerEvents, ServerEvents } from './events';
+import { JobsApi } from './jobs/api';
+import jobs from './jobs/plugin';
+
+const events: JupyterFrontEndPlugin<IServerEvents> = {
+  id: 'jupyter-mlinfn:events',
+  description: 'Says when something has changed on the server.',
+  autoStart: true,
+  provides: IServerEvents,
+  activate: (app: JupyterFrontEnd) => {
+    const { serviceManager } = app;
+    const api = new JobsApi(serviceManager.serverSettings);
+    return new ServerEvents(serviceManager, () => api.list());
+  }
+};
+
+export default [events, jobs, envs];

@@ -1,0 +1,316 @@
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+
+import { IFieldProblem, isAborted, MlinfnError } from '../api';
+import { INewEnvironment, IPlan } from './api';
+import { nameOf, replaceName, splitSpecs } from './specs';
+
+/**
+ * How long after the last key the preview is asked for.
+ */
+export const PREVIEW_DELAY = 300;
+
+/**
+ * Choices of the Python field besides a minor version such as 3.12.
+ */
+export const NEWEST_PYTHON = 'newest';
+export const NO_PYTHON = 'none';
+
+/**
+ * What is entered: all that is needed to show the form again.
+ */
+export interface IDraft {
+  label: string;
+  /** A minor version, NEWEST_PYTHON or NO_PYTHON. */
+  python: string;
+  /** Match specs, one a chip. */
+  specs: string[];
+  /** Instead of the configured ones; as typed. */
+  channels: string;
+}
+
+/**
+ * What is known of what would be installed.
+ */
+export type Preview =
+  | { state: 'none' }
+  | { state: 'asking'; last: IPlan | null }
+  | { state: 'known'; plan: IPlan }
+  | { state: 'refused'; error: MlinfnError };
+
+/**
+ * What the form needs of the REST calls.
+ */
+export interface IPreviewer {
+  preview(wanted: INewEnvironment, signal: AbortSignal): Promise<IPlan>;
+}
+
+/**
+ * The form for a new environment, with its live preview.
+ */
+export class FormModel implements IDisposable {
+  constructor(previewer: IPreviewer, draft: Partial<IDraft> = {}) {
+    this._previewer = previewer;
+    this._draft = { ...EMPTY, ...draft };
+  }
+
+  get draft(): Readonly<IDraft> {
+    return this._draft;
+  }
+
+  get preview(): Preview {
+    return this._preview;
+  }
+
+  /**
+   * The last plan that is not outdated by more than what is being asked for.
+   */
+  get plan(): IPlan | null {
+    switch (this._preview.state) {
+      case 'known':
+        return this._preview.plan;
+      case 'asking':
+        return this._preview.last;
+      default:
+        return null;
+    }
+  }
+
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    if (!this._isDisposed) {
+      this._isDisposed = true;
+      this._stop();
+      Signal.clearData(this);
+    }
+  }
+
+  /**
+   * Change what is entered; the preview follows.
+   */
+  update(change: Partial<IDraft>): void {
+    this._draft = { ...this._draft, ...change };
+    this._refusal = null;
+    this.ask();
+  }
+
+  /**
+   * Add the specs in a typed or pasted text; one of the same name is replaced.
+   */
+  addSpecs(text: string): void {
+    const added = splitSpecs(text);
+    if (added.length === 0) {
+      return;
+    }
+    const specs = this._draft.specs.slice();
+    for (const spec of added) {
+      const at = specs.findIndex(known => nameOf(known) === nameOf(spec));
+      specs.splice(at < 0 ? specs.length : at, at < 0 ? 0 : 1, spec);
+    }
+    this.update({ specs });
+  }
+
+  removeSpec(spec: string): void {
+    this.update({ specs: this._draft.specs.filter(known => known !== spec) });
+  }
+
+  /**
+   * Take a suggestion: the spec stays as it is but for its name.
+   */
+  renameSpec(spec: string, name: string): void {
+    this.update({
+      specs: this._draft.specs.map(known =>
+        known === spec ? replaceName(known, name) : known
+      )
+    });
+  }
+
+  /**
+   * The Python that is named among the packages, where one is.
+   */
+  get pythonChip(): string | undefined {
+    return this._draft.specs.find(spec => nameOf(spec) === 'python');
+  }
+
+  /**
+   * The spec that the Python field stands for.
+   */
+  get pythonSpec(): string | null {
+    const { python } = this._draft;
+    if (python === NO_PYTHON || this.pythonChip) {
+      return null;
+    }
+    return python === NEWEST_PYTHON ? 'python' : `python ${python}.*`;
+  }
+
+  /**
+   * The channels as typed; undefined for the configured ones.
+   */
+  get channels(): string[] | undefined {
+    const channels = this._draft.channels.split(/[\s,]+/).filter(c => c);
+    return channels.length > 0 ? channels : undefined;
+  }
+
+  /**
+   * The request that the form stands for.
+   */
+  get wanted(): INewEnvironment {
+    const python = this.pythonSpec;
+    const wanted: INewEnvironment = {
+      label: this._draft.label.trim(),
+      specs: python ? [python, ...this._draft.specs] : this._draft.specs.slice()
+    };
+    return this.channels ? { ...wanted, channels: this.channels } : wanted;
+  }
+
+  /**
+   * Why it cannot be created as it is: by the preview or by the attempt itself.
+   */
+  get refusal(): MlinfnError | null {
+    if (this._refusal) {
+      return this._refusal;
+    }
+    return this._preview.state === 'refused' ? this._preview.error : null;
+  }
+
+  /**
+   * The server refused what was submitted.
+   */
+  refuse(error: MlinfnError): void {
+    this._refusal = error;
+    this._emit();
+  }
+
+  /**
+   * Whether Create is worth pressing: nobody has to wait for the preview,
+   * nor is an unreachable channel or server a reason not to try.
+   */
+  get canSubmit(): boolean {
+    if (this._draft.label.trim() === '' || this.problems('label').length > 0) {
+      return false;
+    }
+    if (this._preview.state === 'known' && !this._preview.plan.fits) {
+      return false;
+    }
+    const status = this.refusal?.status;
+    return status === undefined || !FINAL_STATUSES.has(status);
+  }
+
+  /**
+   * What is wrong with a field of the request.
+   */
+  problems(field: 'label' | 'specs' | 'channels'): IFieldProblem[] {
+    const fields = this.refusal?.fields ?? {};
+    const own = fields[field] ?? [];
+    return field === 'label' ? own.concat(fields.name ?? []) : own;
+  }
+
+  /**
+   * What is wrong with one chip, or with the Python field's spec.
+   */
+  problemsOf(spec: string): IFieldProblem[] {
+    return this.problems('specs').filter(
+      ({ value }) =>
+        value !== undefined &&
+        (value === spec || nameOf(value) === nameOf(spec))
+    );
+  }
+
+  /**
+   * Ask for a preview after a pause; one that is under way is given up.
+   */
+  ask(delay = PREVIEW_DELAY): void {
+    const last = this.plan;
+    this._stop();
+    if (this._isDisposed) {
+      return;
+    }
+    if (this._draft.label.trim() === '') {
+      this._preview = { state: 'none' };
+    } else {
+      this._preview = { state: 'asking', last };
+      this._timer = window.setTimeout(() => void this._ask(), delay);
+    }
+    this._emit();
+  }
+
+  /**
+   * Ask no more: the form is submitted.
+   */
+  stop(): void {
+    this._stop();
+    if (this._preview.state === 'asking') {
+      this._preview = { state: 'none' };
+    }
+  }
+
+  private async _ask(): Promise<void> {
+    const abort = new AbortController();
+    this._abort = abort;
+    let preview: Preview;
+    try {
+      const plan = await this._previewer.preview(this.wanted, abort.signal);
+      preview = { state: 'known', plan };
+    } catch (thrown) {
+      if (isAborted(thrown)) {
+        return;
+      }
+      preview = { state: 'refused', error: MlinfnError.from(thrown) };
+    }
+    // An answer that was under way when its request was given up.
+    if (!abort.signal.aborted) {
+      this._preview = preview;
+      this._emit();
+    }
+  }
+
+  private _stop(): void {
+    clearTimeout(this._timer);
+    this._abort?.abort();
+    this._abort = null;
+  }
+
+  private _emit(): void {
+    if (!this._isDisposed) {
+      this._changed.emit();
+    }
+  }
+
+  private _previewer: IPreviewer;
+  private _draft: IDraft;
+  private _preview: Preview = { state: 'none' };
+  private _refusal: MlinfnError | null = null;
+  private _abort: AbortController | null = null;
+  private _timer = 0;
+  private _isDisposed = false;
+  private _changed = new Signal<this, void>(this);
+}
+
+const EMPTY: IDraft = {
+  label: '',
+  python: NEWEST_PYTHON,
+  specs: [],
+  channels: ''
+};
+
+/**
+ * Refused for what is entered: bad input, a taken name, unsolvable, no space.
+ */
+const FINAL_STATUSES = new Set([400, 409, 422, 507]);
+
+/**
+ * The minor versions among versions given newest first: 3.13, 3.12, …
+ */
+export function minorVersions(versions: string[]): string[] {
+  const minors = versions
+    .map(version => /^\d+\.\d+(?=\.|$)/.exec(version)?.[0])
+    .filter((minor): minor is string => minor !== undefined);
+  return Array.from(new Set(minors));
+}

@@ -1,0 +1,91 @@
+import { TranslationBundle } from '@jupyterlab/translation';
+
+import { formatBytes } from '../format';
+import { IJob } from '../jobs/api';
+import { IJobAction, IJobPresenter } from '../jobs/tokens';
+import { EnvironmentActions } from './actions';
+import { EnvsModel } from './model';
+
+/**
+ * How a widget is asked for a job.
+ */
+export interface IJobPlace {
+  open(job: IJob, options?: { log?: boolean }): void;
+  isShown(job: IJob): boolean;
+}
+
+/**
+ * The making of an environment, in words, and what can be done after it.
+ */
+export function creationPresenter(
+  envs: EnvsModel,
+  actions: EnvironmentActions,
+  place: IJobPlace,
+  trans: TranslationBundle
+): IJobPresenter {
+  return {
+    ...place,
+    doing: job => trans.__('Creating %1', labelOf(job)),
+    done: job => trans.__('%1 is ready', labelOf(job)),
+    interrupted: job =>
+      trans.__(
+        'Creating %1 was interrupted when the server stopped.',
+        labelOf(job)
+      ),
+    actions: job => {
+      const id = String(job.result?.env_id ?? job.subject.env_id ?? '');
+      const environment = envs.get(id);
+      const offered: IJobAction[] = [];
+      if (environment && environment.kernels.length > 0) {
+        offered.push({
+          label: trans.__('New notebook'),
+          run: () => void actions.newNotebook(environment)
+        });
+      }
+      if (environment && actions.hasTerminals) {
+        offered.push({
+          label: trans.__('Terminal here'),
+          run: () => void actions.openTerminal(environment)
+        });
+      }
+      offered.push({
+        label: trans.__('Details'),
+        run: () => void actions.showDetails(id)
+      });
+      return offered;
+    }
+  };
+}
+
+/**
+ * The removal of an environment, in words.
+ */
+export function removalPresenter(
+  place: IJobPlace,
+  trans: TranslationBundle
+): IJobPresenter {
+  return {
+    ...place,
+    doing: job => trans.__('Removing %1', labelOf(job)),
+    done: job => {
+      const freed = job.result?.freed_bytes;
+      return typeof freed === 'number'
+        ? trans.__(
+            '%1 is removed; %2 came back',
+            labelOf(job),
+            formatBytes(freed)
+          )
+        : trans.__('%1 is removed', labelOf(job));
+    },
+    interrupted: job =>
+      trans.__(
+        'Removing %1 was interrupted when the server stopped.',
+        labelOf(job)
+      ),
+    actions: () => []
+  };
+}
+
+function labelOf(job: IJob): string {
+  return String(job.subject.label ?? job.subject.name ?? job.title);
+}

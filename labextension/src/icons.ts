@@ -1,0 +1,27 @@
+import { LabIcon } from '@jupyterlab/ui-components';
+
+const LAYERS =
+  '<path d="M12 3 2.5 8 12 13l9.5-5z"/>' +
+  '<path d="m4.9 11.2-2.4 1.3 9.5 5 9.5-5-2.4-1.3L12 15z"/>';
+
+/**
+ * A stack of layers: an environment.
+ */
+export const environmentIcon = new LabIcon({
+  name: 'jupyter-mlinfn:environment',
+  svgstr:
+    '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">' +
+    `<g class="jp-icon3" fill="#616161">${LAYERS}` +
+    '<path d="m4.9 15.7-2.4 1.3 9.5 5 9.5-5-2.4-1.3-7.1 3.8z"/></g></svg>'
+});
+
+/**
+ * The same with a plus: a new environment.
+ */
+export const newEnvironmentIcon = new LabIcon({
+  name: 'jupyter-mlinfn:new-environment',
+  svgstr:
+    '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">' +
+    `<g class="jp-icon3" fill="#616161">${LAYERS}` +
+    '<path d="M17 15.5h2v2.5h2.5v2H19v2.5h-2V20h-2.5v-2H17z"/></g></svg>'
+});
