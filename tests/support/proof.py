@@ -1,0 +1,12 @@
+"""Full counts under `make proof`, a seeded sample of them under `make test`."""
+
+from __future__ import annotations
+
+import os
+
+PROOF = os.environ.get("MLINFN_PROOF") == "1"
+
+
+def sample(few: int, many: int) -> int:
+    """How many to do: `many` under `make proof`, else `few`."""
+    return many if PROOF else few

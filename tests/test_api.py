@@ -1,0 +1,162 @@
+"""Every route: in the contract and no other, authenticated, authorized, and never a 5xx."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from jupyter_server.auth.authorizer import Authorizer
+from tornado.httpclient import HTTPClientError
+
+from jupyter_mlinfn.api import MlinfnHandler
+from jupyter_mlinfn.contract import FILE, document
+
+from .support.proof import sample
+from .support.server import TOKEN, Platform, Server, running
+
+OPERATIONS = [
+    (path, method)
+    for path, item in document()["paths"].items()
+    for method in item
+    if method in ("get", "post", "put", "patch", "delete")
+]
+
+
+class ReadOnly(Authorizer):
+    """May look at everything and change nothing."""
+
+    def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
+        return action == "read"
+
+
+@pytest.fixture
+def jp_server_config(request: pytest.FixtureRequest) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "ServerApp": {
+            "jpserver_extensions": {"jupyter_mlinfn": True},
+            "allow_unauthenticated_access": False,
+        }
+    }
+    if request.node.get_closest_marker("read_only"):
+        config["ServerApp"]["authorizer_class"] = ReadOnly
+    return config
+
+
+def test_every_route_is_in_the_contract_and_no_other(jp_serverapp: Any) -> None:
+    served = set()
+    for rule in jp_serverapp.web_app.wildcard_router.rules:
+        handler = rule.target
+        if isinstance(handler, type) and issubclass(handler, MlinfnHandler):
+            route = rule.target_kwargs["route"]
+            pattern = rule.matcher.regex.pattern
+            assert pattern.rstrip("$").endswith(
+                "/api/mlinfn" + route.replace("{id}", "([^/]+)").replace("{name}", "([^/]+)")
+            )
+            served |= {
+                (route, method)
+                for method in ("get", "post", "put", "patch", "delete")
+                if getattr(handler, method) is not getattr(MlinfnHandler, method)
+            }
+
+    assert served == set(OPERATIONS)
+
+
+def _url(path: str) -> list[str]:
+    return [
+        "api",
+        "mlinfn",
+        *path.replace("{id}", "0" * 16).replace("{name}", "python").strip("/").split("/"),
+    ]
+
+
+async def _status(jp_fetch: Any, path: str, method: str, **more: Any) -> int:
+    body = None if method in ("get", "delete") else "{}"
+    try:
+        answer = await jp_fetch(
+            *_url(path),
+            method=method.upper(),
+            body=body,
+            params={"q": "x"},
+            allow_nonstandard_methods=True,
+            **more,
+        )
+    except HTTPClientError as error:
+        return error.code
+    return int(answer.code)
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+async def test_nobody_gets_in_without_a_token(jp_fetch: Any, path: str, method: str) -> None:
+    assert await _status(jp_fetch, path, method, headers={"Authorization": ""}) == 403
+
+
+@pytest.mark.read_only
+@pytest.mark.parametrize(("path", "method"), [op for op in OPERATIONS if op[1] != "get"])
+async def test_who_may_only_read_cannot_write(jp_fetch: Any, path: str, method: str) -> None:
+    assert await _status(jp_fetch, path, method) == 403
+
+
+@pytest.mark.read_only
+async def test_who_may_only_read_can_read(jp_fetch: Any) -> None:
+    answer = await jp_fetch("api", "mlinfn", "envs")
+    assert "environments" in json.loads(answer.body)
+
+
+async def test_a_bad_body_says_what_is_wrong_with_it(jp_fetch: Any) -> None:
+    with pytest.raises(HTTPClientError) as caught:
+        await jp_fetch("api", "mlinfn", "envs", method="POST", body='{"label": "x", "spces": []}')
+
+    assert caught.value.code == 400
+    assert caught.value.response is not None
+    error = json.loads(caught.value.response.body)
+    assert "spces" in error["message"]
+    assert error["hint"]
+
+
+async def test_reading_is_no_activity_of_the_user(jp_serverapp: Any, jp_fetch: Any) -> None:
+    before = jp_serverapp.web_app.last_activity()
+    await jp_fetch("api", "mlinfn", "envs")
+    await jp_fetch("api", "mlinfn", "jobs")
+
+    assert jp_serverapp.web_app.last_activity() == before
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory, demo_channel: Path) -> Iterator[Server]:
+    platform = Platform(tmp_path_factory.mktemp("contract"), [demo_channel.as_uri()])
+    with running(platform) as server:
+        yield server
+
+
+contract = schemathesis.openapi.from_path(FILE)
+
+
+@contract.parametrize()
+@settings(
+    max_examples=sample(8, 300),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+def test_no_input_makes_the_server_fail(case: schemathesis.Case, live: Server) -> None:
+    answer = case.call(
+        base_url=f"{live.url}/api/mlinfn", headers={"Authorization": f"token {TOKEN}"}, timeout=60
+    )
+
+    # 507 is an answer of the contract: the volume has no room for what was asked.
+    assert answer.status_code < 500 or answer.status_code == 507, answer.text
+    case.validate_response(answer, excluded_checks=EXCLUDED)
+
+
+# Not ours to hold: Jupyter answers 404 and not 405 where a method does not exist, takes the
+# token from the cookie too, and these checks then ask for things that HTTP leaves open.
+EXCLUDED = [
+    schemathesis.checks.CHECKS.get_one(name)
+    for name in ("unsupported_method", "ignored_auth", "positive_data_acceptance", "negative_data_rejection")
+]
