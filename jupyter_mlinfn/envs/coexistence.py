@@ -13,14 +13,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from logging import Logger, LoggerAdapter
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 
 from .kernelspecs import KernelspecWriter, WrittenKernelspec
 
@@ -41,6 +41,10 @@ def install(
 
     Call it when the server starts. It changes this one object, not its class. With the stock
     manager nothing is needed, nothing is done, and None is returned.
+
+    Args:
+        writer: the one that keeps the kernelspecs in sync: it knows what to bring back when
+            nb_conda_kernels deletes it.
     """
     if not is_nb_conda_kernels(manager):
         return None
@@ -71,29 +75,56 @@ class Coexistence:
         """Answer in place of the manager. To be called once."""
         self._manager.find_kernel_specs = self.find_kernel_specs
         self._manager.get_kernel_spec = self.get_kernel_spec
+        self._manager.get_all_specs = self.get_all_specs
 
     def find_kernel_specs(self) -> dict[str, str]:
         """Folder of each kernelspec; as the manager's, each kernel once.
 
         It only reads the user's kernel folder, as the stock manager does on the same occasion.
         """
-        found = dict(self._find())
-        for pair in self._pairs(found):
-            for name in _same_name(found, pair.ours.folder.name):
-                del found[name]
-            found[pair.name] = str(pair.ours.folder)
-        allowed = self._manager.allowed_kernelspecs
-        return {name: folder for name, folder in found.items() if name in allowed} if allowed else found
+        return self._merge(*self._look())
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
         """The kernelspec of a name in any case. Raises `NoSuchKernel` as the manager does."""
-        for pair in self._pairs(self._find()):
-            if kernel_name.lower() in (pair.name.lower(), pair.ours.folder.name.lower()):
+        wanted = kernel_name.lower()
+        for pair in self._look()[1]:
+            if wanted in (pair.name.lower(), pair.ours.folder.name.lower()):
                 return self._merged(pair)
         return self._get(kernel_name)
 
+    def get_all_specs(self) -> dict[str, Any]:
+        """Folder and content of each kernelspec, as the manager's."""
+        found, pairs = self._look()
+        ours = {pair.name: pair for pair in pairs}
+        everything: dict[str, Any] = {}
+        for name, folder in self._merge(found, pairs).items():
+            try:
+                spec = self._merged(ours[name]) if name in ours else self._get(name)
+            except NoSuchKernel:
+                continue  # Removed between the look and now.
+            everything[name] = {"resource_dir": folder, "spec": spec.to_dict()}
+        return everything
+
+    def _look(self) -> tuple[dict[str, str], list[_Pair]]:
+        found = dict(self._find())
+        # With `kernelspec_path` set, that look deleted those of ours that conda does not know.
+        self._writer.restore()
+        return found, list(self._pairs(found))
+
+    def _merge(self, found: Mapping[str, str], pairs: Sequence[_Pair]) -> dict[str, str]:
+        merged = dict(found)
+        for pair in pairs:
+            for name in {*_same_name(merged, pair.ours.folder.name), *_same_name(merged, pair.name)}:
+                del merged[name]
+            merged[pair.name] = str(pair.ours.folder)
+        allowed = self._manager.allowed_kernelspecs
+        return {name: folder for name, folder in merged.items() if name in allowed} if allowed else merged
+
     def _merged(self, pair: _Pair) -> KernelSpec:
-        ours = KernelSpec.from_resource_dir(str(pair.ours.folder))
+        try:
+            ours = KernelSpec.from_resource_dir(str(pair.ours.folder))
+        except FileNotFoundError:
+            raise NoSuchKernel(pair.name) from None
         if pair.theirs is not None:
             theirs = self._get(pair.theirs)
             # Their configuration (name_format, enable_debugger) decides how it looks.
@@ -107,9 +138,6 @@ class Coexistence:
         for written in self._writer.written().values():
             inside = written.prefix / "share" / "jupyter" / "kernels" / written.raw_name
             theirs = by_folder.get(os.path.normpath(inside))
-            if theirs is None and (same := _same_name(found, written.folder.name)):
-                # Known by its name only if that is not our own folder, read by the stock half.
-                theirs = next((name for name in same if found[name] != str(written.folder)), None)
             yield _Pair(theirs or written.folder.name, theirs, written)
 
     def refresh(self) -> None:

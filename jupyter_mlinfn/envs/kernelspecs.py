@@ -85,6 +85,7 @@ class KernelspecWriter:
     ) -> None:
         self.kernels_dir = Path(jupyter_data_dir()) / "kernels" if kernels_dir is None else kernels_dir
         self._activations = activations or ActivationCache()
+        self._last: Mapping[str, dict[str, Any]] = {}
 
     def sync(self, environments: Iterable[Environment], *, unreachable: Sequence[Path] = ()) -> SyncResult:
         """Write what is missing or differs, remove what belongs to environments that are gone.
@@ -102,8 +103,12 @@ class KernelspecWriter:
         wanted = self._wanted(environments, changes.warnings)
         try:
             written = self.written()
+            current: dict[str, dict[str, Any]] = {}
             for name, (environment, kernel) in wanted.items():
-                self._write(name, environment, kernel, changes)
+                spec = self._write(name, environment, kernel, changes)
+                if spec is not None:
+                    current[name] = spec
+            self._last = current  # Before anything is removed: `restore` must not bring that back.
             self._remove_gone(environments, wanted, written, unreachable, changes)
         except OSError as error:
             changes.warnings.append(f"The kernels in {self.kernels_dir} cannot be kept up to date: {error}")
@@ -113,6 +118,21 @@ class KernelspecWriter:
             tuple(changes.removed),
             tuple(dict.fromkeys(changes.warnings)),  # Kernels of one environment share its activation.
         )
+
+    def restore(self) -> list[str]:
+        """Write again what the last `sync` wanted and somebody has deleted since; their names.
+
+        Costs one look at the folder when nothing is missing. Logos follow at the next sync.
+        """
+        restored: list[str] = []
+        for name, spec in self._last.items():
+            path = self.kernels_dir / name / "kernel.json"
+            if not path.exists():
+                with contextlib.suppress(OSError):
+                    if is_prefix(Path(spec["metadata"][MARK]["prefix"])):
+                        _replace(path, _to_bytes(spec))
+                        restored.append(name)
+        return restored
 
     def written(self) -> dict[str, WrittenKernelspec]:
         """Kernelspecs of ours in the folder, by the lower-case name of their folders."""
@@ -153,14 +173,14 @@ class KernelspecWriter:
 
     def _write(
         self, name: str, environment: Environment, kernel: EnvironmentKernel, changes: _Changes
-    ) -> None:
+    ) -> dict[str, Any] | None:
         folder = self.kernels_dir / name
         present = _read_spec(folder)
         if present is None and (folder / "kernel.json").exists():
             changes.warnings.append(
                 f"The kernelspec {folder} is not ours and cannot be read; it was left alone."
             )
-            return
+            return None
         if (
             present is not None
             and not _is_ours(present)
@@ -169,17 +189,18 @@ class KernelspecWriter:
             changes.warnings.append(
                 f"A kernelspec called {name} that is not ours is in {self.kernels_dir}; it was left alone."
             )
-            return
+            return None
         activation = self._activations.of(environment.prefix)
         changes.warnings += activation.warnings
         spec = render(environment, kernel, activation.variables)
         logos_changed = _copy_logos(kernel.spec_dir, folder)
         if spec != present:
-            _replace(folder / "kernel.json", json.dumps(spec, indent=1, ensure_ascii=False).encode())
+            _replace(folder / "kernel.json", _to_bytes(spec))
         if present is None:
             changes.added.append(name)
         elif spec != present or logos_changed:
             changes.changed.append(name)
+        return spec
 
     def _remove_gone(
         self,
@@ -267,6 +288,10 @@ def _read_spec(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return spec if isinstance(spec, dict) else None
+
+
+def _to_bytes(spec: Mapping[str, Any]) -> bytes:
+    return json.dumps(spec, indent=1).encode()
 
 
 def _is_ours(spec: Mapping[str, Any]) -> bool:

@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import NotFoundError
+from .marker import MARKER, read_marker
 from .models import InstalledPackage
-
-MARKER = "mlinfn"
-"""Our marker in conda-meta; without ``.json``, since conda parses every ``*.json`` there."""
 
 _POST_LINK = re.compile(r"^\.(?P<package>.+)-post-link\.sh$")
 _SPECS_LINE = re.compile(
@@ -107,18 +105,18 @@ def read_prefix(prefix: Path, *, ours: bool) -> PrefixFacts:
     python = next(
         (version for record in records for name, version, _ in [_split(record)] if name == "python"), None
     )
-    marker = _read_marker(prefix)
+    marker = read_marker(prefix)
     kernels, warnings = _own_kernels(prefix)
     if marker is None:
         specs, channels, created = _read_history(prefix)
     else:
-        specs, channels = _texts(marker.get("specs")), _texts(marker.get("channels"))
-        created = _parse_time(marker.get("created"))
-    name = str((marker or {}).get("name") or prefix.name)
+        specs, channels = tuple(marker.specs), tuple(marker.channels)
+        created = _parse_time(marker.created)
+    name = marker.name if marker else prefix.name
     return PrefixFacts(
         name=name,
-        label=str((marker or {}).get("label") or name),
-        ready=(marker or {}).get("state") != "creating",
+        label=marker.label if marker else name,
+        ready=marker is None or marker.state != "creating",
         python=python,
         package_count=len(records),
         created=created,
@@ -141,21 +139,9 @@ def _split(record: str) -> tuple[str, str, str]:
     return (parts[0], parts[1], parts[2]) if len(parts) == 3 else (parts[0], "", "")
 
 
-def _read_marker(prefix: Path) -> Mapping[str, Any] | None:
+def _parse_time(value: str) -> datetime | None:
     try:
-        marker = json.loads((prefix / "conda-meta" / MARKER).read_bytes())
-    except (OSError, ValueError):
-        return None
-    return marker if isinstance(marker, dict) else None
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list) else ()
-
-
-def _parse_time(value: object) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.astimezone()
