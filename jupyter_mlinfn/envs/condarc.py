@@ -30,7 +30,7 @@ _KNOWN = frozenset((*_LISTS, *_MAPS, *_SCALARS))
 _ALIASES = {"channel": "channels", "verify_ssl": "ssl_verify"}
 
 _MATTERS = frozenset(
-    [
+    (
         "add_anaconda_token",
         "aggressive_update_packages",
         "allowlist_channels",
@@ -65,7 +65,7 @@ _MATTERS = frozenset(
         "track_features",
         "unsatisfiable_hints",
         "virtual_packages",
-    ]
+    )
 )
 """Keys of conda that would change which packages are chosen, or from where, and are not read."""
 

@@ -1,0 +1,145 @@
+"""Solve, download, link, and leave a prefix that conda takes for its own."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import rattler
+from rattler import MatchSpec
+from rattler.exceptions import InstallerError, IoError, LinkError, TransactionError
+from rattler.install import InstallerReporter
+
+from ...errors import NoSpaceError, from_os_error
+from . import history, space
+from .failures import Place, translate
+from .progress import Reporter
+from .protocol import Output
+from .session import Session
+from .sizes import in_words
+from .solve import Solution, Solver, cost, summary
+
+WHAT = "The environment could not be made."
+_USE_LOCK = ".mlinfn-in-use.lock"
+
+
+class Installation:
+    """One installation. `reporter` is there once packages move."""
+
+    def __init__(self, session: Session, output: Output, prefix: Path) -> None:
+        self._session = session
+        self._output = output
+        self._prefix = prefix
+        self.reporter: Reporter | None = None
+
+    async def run(self, specs: Sequence[str]) -> dict[str, Any]:
+        """`engine.InstallResult` as JSON.
+
+        Raises:
+            MlinfnError: every foreseen failure, see `failures.translate`.
+        """
+        output = self._output
+        for channel in self._session.settings.channels:
+            output.log(f"reading the list of packages of {channel}")
+        solution = await Solver(self._session, output).solve(specs)
+        if solution.added:
+            output.log(f"adding {', '.join(solution.added)}: no package asked for brings a kernel")
+        plan = await cost(self._session, solution, self._prefix)
+        output.log(summary(plan))
+        self._check_space(plan)
+        place = Place(self._prefix, plan["installed_bytes"])
+        try:
+            with in_use(Path(self._session.settings.pkgs_dir)):
+                await self._install(solution, plan)
+                output.send("progress", progress={"phase": "finishing"})
+                await asyncio.to_thread(self._finish, solution)
+        except (InstallerError, IoError, LinkError, TransactionError) as error:
+            raise translate(error, WHAT, place) from error
+        except OSError as error:
+            raise from_os_error(WHAT, error) from error
+        return {"plan": plan, "link_scripts_not_run": self._link_scripts(solution)}
+
+    def _check_space(self, plan: dict[str, Any]) -> None:
+        try:
+            free, inodes = space.free(self._prefix)
+        except OSError as error:
+            raise from_os_error(WHAT, error) from error
+        need, files = plan["installed_bytes"], plan["installed_files"]
+        about = "about " if plan["estimated"] else ""
+        hint = "Remove environments or files that you no longer need, and try again."
+        if need > free:
+            raise NoSpaceError(
+                f"There is not enough space: {about}{in_words(need)} are needed, {in_words(free)} are free.",
+                reason=f"About {in_words(need - free)} are missing on the disk of {self._prefix.parent}.",
+                hint=hint,
+            )
+        if inodes is not None and files > inodes:
+            raise NoSpaceError(
+                f"There is no room for so many files: {about}{files:,} are needed, {inodes:,} are left.",
+                reason=f"The disk of {self._prefix.parent} has a limit on the number of files.",
+                hint=hint,
+            )
+
+    async def _install(self, solution: Solution, plan: dict[str, Any]) -> None:
+        uncached = {package["name"] for package in plan["packages"] if not package["cached"]}
+        self.reporter = Reporter(self._output, solution.records, uncached)
+        self.reporter.start()
+        try:
+            await rattler.install(
+                solution.records,
+                self._prefix,
+                package_cache=self._session.package_cache(),
+                client=self._session.client,
+                config=self._session.config,
+                # Anybody's code would run, unseen: the packages are named in the result instead.
+                execute_link_scripts=False,
+                requested_specs=[MatchSpec(spec)._match_spec for spec in solution.specs],
+                # Its stub demands every method of the protocol, its documentation only those wanted.
+                reporter=cast(InstallerReporter, self.reporter),
+            )
+        finally:
+            await asyncio.to_thread(self.reporter.stop)
+
+    def _finish(self, solution: Solution) -> None:
+        meta = self._prefix / "conda-meta"
+        for leftover in meta.glob("prefix_record_*"):
+            leftover.unlink(missing_ok=True)  # of an earlier attempt that was killed
+        # With it, backup tools would skip the environment.
+        (self._prefix / "CACHEDIR.TAG").unlink(missing_ok=True)
+        command = ["jupyter", "mlinfn", "env", "create", self._prefix.name, *solution.specs]
+        now = datetime.now()  # conda writes local time, without a zone
+        history.write(self._prefix, history.entry(command, solution.specs, solution.records, now))
+
+    def _link_scripts(self, solution: Solution) -> list[str]:
+        """Packages with ``bin/.NAME-post-link.sh``."""
+        names = (record.name.normalized for record in solution.records)
+        return sorted(name for name in names if (self._prefix / "bin" / f".{name}-post-link.sh").exists())
+
+
+@contextmanager
+def in_use(cache: Path) -> Iterator[None]:
+    """Hold the package cache in use; the last to leave sweeps it.
+
+    A killed installation leaves half-extracted packages in folders that begin with a dot. They
+    may be removed only when no other installation is at work on this cache.
+    """
+    descriptor = os.open(cache / _USE_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return  # somebody else is at work, and will sweep
+        for entry in cache.iterdir():
+            if entry.name.startswith(".") and entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,143 @@
+"""Requests in, work, messages out; and the watch over work that has stopped moving."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from ...errors import DependencyError, MlinfnError
+from . import failures, memory
+from .install import Installation
+from .protocol import Output, WorkerSettings
+from .search import Search
+from .session import Session
+from .solve import Solver, cost
+
+_SESSION_AGE = 600.0
+"""Seconds after which channels are asked again whether something is new."""
+_BUSY = 0.2
+"""CPU seconds within the stall timeout above which a process is at work, not waiting."""
+
+
+def serve(descriptor: int) -> None:
+    """Answer requests until stdin ends; does not return."""
+    output = Output(descriptor)
+    try:
+        asyncio.run(_Worker(output).run())
+    except BaseException as error:  # noqa: BLE001 - a panic of rattler is a BaseException (FACTS 2)
+        output.send("error", error=_crashed(error).to_json())
+    # The interpreter may crash while it shuts rattler down (FACTS 2).
+    os._exit(0)
+
+
+def _crashed(error: BaseException) -> MlinfnError:
+    if isinstance(error, Exception):
+        return failures.translate(error, "The package engine failed.")
+    return DependencyError(
+        "The package engine crashed.",
+        reason=str(error) or type(error).__name__,
+        hint=failures.ASK_ADMIN,
+    )
+
+
+class _Worker:
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._requests: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._session: Session | None = None
+        self._solver: Solver | None = None
+        self._search: Search | None = None
+        self._opened = 0.0
+        self._guard: memory.MemoryGuard | None = None
+        self._installation: Installation | None = None
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        threading.Thread(target=self._read, args=(loop,), name="requests", daemon=True).start()
+        while True:
+            request = await self._requests.get()
+            self._output.current = int(request["id"])
+            settings = WorkerSettings.from_json(request["settings"])
+            try:
+                result = await self._watched(request, settings)
+            except MlinfnError as error:
+                self._output.send("error", error=error.to_json())
+            else:
+                self._output.send("result", result=result, peak_memory=memory.peak_memory())
+            if request["op"] == "install":
+                os._exit(0)
+
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        for line in sys.stdin:
+            loop.call_soon_threadsafe(self._requests.put_nowait, json.loads(line))
+        os._exit(0)  # the server is gone, or wants us gone
+
+    def _give_up(self, error: MlinfnError) -> None:
+        """End the whole process: what runs in rattler's threads cannot be stopped otherwise."""
+        self._output.send("error", error=error.to_json())
+        os._exit(0)
+
+    async def _work(self, request: dict[str, Any], settings: WorkerSettings) -> dict[str, Any]:
+        session, solver, search = self._open(settings)
+        if request["op"] == "install":
+            self._installation = Installation(session, self._output, Path(request["prefix"]))
+            return await self._installation.run(request["specs"])
+        if request["op"] == "plan":
+            solution = await solver.solve(request["specs"])
+            prefix = Path(request["prefix"]) if request.get("prefix") else None
+            return await cost(session, solution, prefix)
+        if request["op"] == "search":
+            return {"hits": await search.hits(request["query"], int(request["limit"]))}
+        return await search.versions(request["name"])
+
+    def _open(self, settings: WorkerSettings) -> tuple[Session, Solver, Search]:
+        """The session of before, while it is young and means the same."""
+        fresh = time.monotonic() - self._opened < _SESSION_AGE
+        if self._session and self._solver and self._search and fresh and self._session.settings == settings:
+            return self._session, self._solver, self._search
+        try:
+            self._session = Session(settings)
+        except OSError as error:
+            raise failures.translate(error, "The package cache cannot be used.") from error
+        self._solver = Solver(self._session, self._output)
+        self._search = Search(self._session, self._solver)
+        self._opened = time.monotonic()
+        return self._session, self._solver, self._search
+
+    async def _watched(self, request: dict[str, Any], settings: WorkerSettings) -> dict[str, Any]:
+        if self._guard is None:
+            self._guard = memory.MemoryGuard(settings.memory_budget, self._give_up)
+            self._guard.start()
+        self._guard.begin()
+        task = asyncio.ensure_future(self._work(request, settings))
+        mark, since, cpu = self._activity(settings), time.monotonic(), time.process_time()
+        while True:
+            done, _ = await asyncio.wait({task}, timeout=min(1.0, settings.stall_timeout / 4))
+            if done:
+                return task.result()
+            activity = await asyncio.to_thread(self._activity, settings)
+            if activity != mark or time.process_time() - cpu > _BUSY:
+                mark, since, cpu = activity, time.monotonic(), time.process_time()
+            elif time.monotonic() - since > settings.stall_timeout:
+                self._give_up(
+                    failures.stalled(
+                        "The channel stopped answering.", settings.stall_timeout, list(settings.channels)
+                    )
+                )
+
+    def _activity(self, settings: WorkerSettings) -> tuple[float, int]:
+        """Changes when something arrives: a package's bytes, or a repodata file that grows."""
+        reporter = self._installation.reporter if self._installation else None
+        size = 0
+        try:
+            with os.scandir(settings.repodata_dir) as entries:
+                size = sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
+        except OSError:
+            size = -1  # not there yet, or files are being renamed: look again in a second
+        return (reporter.last_change if reporter else 0.0), size

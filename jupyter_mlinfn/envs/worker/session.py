@@ -1,0 +1,98 @@
+"""Rattler as the settings want it: client, repodata gateway, package cache, virtual packages."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rattler import (
+    Channel,
+    ChannelPriority,
+    Client,
+    Config,
+    Gateway,
+    MatchSpec,
+    PackageCache,
+    VirtualPackage,
+    VirtualPackageOverrides,
+)
+
+from .protocol import WorkerSettings
+
+MAX_RETRIES = 2
+"""A dead channel is named after about 2 s, a hiccup is survived."""
+
+CONCURRENT_REQUESTS = 10
+"""Ten hold a link busy; rattler's own hundred cost buffers (bench/memory.py)."""
+
+
+class Session:
+    """What requests with the same settings share, so that repodata stays warm."""
+
+    def __init__(self, settings: WorkerSettings) -> None:
+        self.settings = settings
+        _apply_environment(settings)
+        self.config = Config.from_toml(_toml(settings))
+        self.client = Client.from_config(self.config, max_retries=MAX_RETRIES)
+        for folder in (settings.repodata_dir, settings.pkgs_dir):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+        self.gateway = Gateway(
+            cache_dir=Path(settings.repodata_dir),
+            client=self.client,
+            max_concurrent_requests=CONCURRENT_REQUESTS,
+        )
+        self.channels = [Channel(url) for url in settings.channels]
+        self.virtual_packages = VirtualPackage.detect(VirtualPackageOverrides.from_env())
+        self.pins = [MatchSpec(pin) for pin in settings.pinned_packages]
+        self.priority = {
+            "strict": ChannelPriority.Strict,
+            "flexible": ChannelPriority.Flexible,
+            "disabled": ChannelPriority.Disabled,
+        }[settings.channel_priority]
+
+    def package_cache(self) -> PackageCache:
+        """The user's folder first, it is written to; the site's layers are used in place."""
+        shared = [folder for folder in self.settings.shared_pkgs if Path(folder).is_dir()]
+        return PackageCache.new_layered([Path(self.settings.pkgs_dir), *map(Path, shared)])
+
+    def cache_folders(self) -> list[Path]:
+        return [Path(self.settings.pkgs_dir), *map(Path, self.settings.shared_pkgs)]
+
+
+def _toml(settings: WorkerSettings) -> str:
+    """The part of rattler's configuration that .condarc decides."""
+    if settings.ssl_verify is False:
+        return "tls-no-verify = true\n"
+    if settings.ssl_verify is True and "SSL_CERT_FILE" not in os.environ:
+        return ""
+    return 'tls-root-certs = "system"\n'
+
+
+def _apply_environment(settings: WorkerSettings) -> None:
+    """Proxies, certificates and logins reach rattler through the process's environment."""
+    for name, url in settings.proxies.items():
+        if name not in os.environ and name.lower() not in os.environ:
+            os.environ[name] = url
+    if isinstance(settings.ssl_verify, str) and settings.ssl_verify != "truststore":
+        # rustls-native-certs reads these two instead of the system's store.
+        bundle = Path(settings.ssl_verify)
+        os.environ["SSL_CERT_DIR" if bundle.is_dir() else "SSL_CERT_FILE"] = str(bundle)
+    if settings.credentials:
+        os.environ["RATTLER_AUTH_FILE"] = _memory_file(settings.credentials)
+
+
+def _memory_file(credentials: Mapping[str, Any]) -> str:
+    """A file that only this process can see, with its logins: rattler asks it before its own
+    stores, which go on to serve the other hosts."""
+    merged: dict[str, Any] = {}
+    if named := os.environ.get("RATTLER_AUTH_FILE"):
+        try:
+            merged = json.loads(Path(named).read_text())
+        except (OSError, ValueError):
+            merged = {}  # rattler would have ignored an unreadable one as well
+    descriptor = os.memfd_create("logins")
+    os.write(descriptor, json.dumps({**merged, **credentials}).encode())
+    return f"/proc/self/fd/{descriptor}"

@@ -1,0 +1,307 @@
+"""From match specs to a solution, and what it would cost."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import rattler
+from rattler import MatchSpec, RepoDataRecord, Subdir
+from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
+
+from ...errors import BadInputError, MlinfnError, UnsolvableError
+from . import memory, space
+from .failures import translate
+from .protocol import Output
+from .session import Session
+from .sizes import in_words
+
+WHAT = "The packages could not be worked out."
+
+SOLVE_BASE = 60_000_000
+SOLVE_FACTOR = 0.85
+"""Anonymous memory of a solve: base + factor x repodata.json. Measured with bench/memory.py on
+516 MB of repodata (900,000 records): 60 MB for a package without dependencies, 484 MB for one
+that reaches the 400 most used names (90,000 records), both with rattler 0.28."""
+
+KERNELS = frozenset(
+    {
+        "almond",
+        "beakerx_kernel_java",
+        "bash_kernel",
+        "calysto_bash",
+        "calysto_processing",
+        "calysto_scheme",
+        "evcxr_jupyter",
+        "fsharp-jupyter",
+        "gophernotes",
+        "ihaskell",
+        "ijavascript",
+        "ipykernel",
+        "iruby",
+        "r-irkernel",
+        "sos-notebook",
+        "spylon-kernel",
+        "tslab",
+    }
+)
+_KERNEL_NAME = re.compile(r"^(xeus-(?!zmq$|core$|lite$|python-shell)[a-z0-9-]+|[a-z0-9_.]+[-_]kernel)$")
+
+
+@dataclass
+class Solution:
+    """Records that satisfy `specs`."""
+
+    records: list[RepoDataRecord]
+    specs: list[str]
+    added: list[str] = field(default_factory=list)
+
+
+def brings_kernel(record: RepoDataRecord, caches: Sequence[Path]) -> bool:
+    """Whether a package installs a kernelspec: by its list of files where it is cached, else by
+    its name (kernels on conda-forge are named `*_kernel`, `*-kernel`, `xeus-*`, or listed)."""
+    name = record.name.normalized
+    if name in KERNELS or _KERNEL_NAME.match(name):
+        return True
+    stem = record.file_name.removesuffix(".conda").removesuffix(".tar.bz2")
+    return any(_lists_kernel(cache / stem / "info" / "paths.json") for cache in caches)
+
+
+def _lists_kernel(paths: Path) -> bool:
+    try:
+        text = paths.read_text()
+    except OSError:
+        return False
+    return re.search(r'share/jupyter/kernels/[^/"]+/kernel\.json"', text) is not None
+
+
+def parse(specs: Sequence[str]) -> list[MatchSpec]:
+    """Match specs of texts.
+
+    Raises:
+        BadInputError: with every text that is none, in ``fields["specs"]``.
+    """
+    parsed: list[MatchSpec] = []
+    bad: list[dict[str, Any]] = []
+    for text in specs:
+        try:
+            spec = MatchSpec(text, strict=True)
+        except InvalidMatchSpecError as error:
+            bad.append({"value": text, "message": str(error).splitlines()[0]})
+            continue
+        if spec.name.normalized.startswith("-"):
+            bad.append({"value": text, "message": "a package's name does not begin with a dash"})
+            continue
+        parsed.append(spec)
+    if bad:
+        values = ", ".join(repr(entry["value"]) for entry in bad)
+        raise BadInputError(
+            f"Not a package and version: {values}.",
+            reason="; ".join(entry["message"] for entry in bad),
+            hint="Write a name, and a version if you need one: numpy, numpy=2.1, 'numpy >=2,<3'.",
+            fields={"specs": bad},
+        )
+    return parsed
+
+
+class Solver:
+    """Solves within one session."""
+
+    def __init__(self, session: Session, output: Output) -> None:
+        self._session = session
+        self._output = output
+        self._names: list[str] | None = None
+        self.platforms = [Subdir.current(), Subdir("noarch")]
+
+    async def names(self) -> list[str]:
+        """All names in the channels. The first call loads the channels' lists, onto the disk.
+
+        Raises:
+            DependencyError: a channel does not deliver.
+        """
+        if self._names is None:
+            try:
+                found = await self._session.gateway.names(self._session.channels, self.platforms)
+            except GatewayError as error:
+                raise translate(error, "The list of packages could not be loaded.") from error
+            self._names = [name.normalized for name in found]
+        return self._names
+
+    async def solve(self, specs: Sequence[str]) -> Solution:
+        """Solve `specs`, with ``ipykernel`` added where nothing in the solution is a kernel.
+
+        Raises:
+            BadInputError: a spec cannot be read.
+            UnsolvableError: unknown packages, or versions that do not go together.
+            DependencyError: a channel does not deliver.
+            NoSpaceError: it would take more memory than there is.
+        """
+        parsed = parse(specs)
+        self._output.send("progress", progress={"phase": "preparing"})
+        names = await self.names()
+        self._check_known(parsed, specs, names)
+        self._check_memory()
+        self._output.send("progress", progress={"phase": "solving"})
+        records = await self._solve(parsed, specs) if parsed else []
+        caches = self._session.cache_folders()
+        if await asyncio.to_thread(lambda: any(brings_kernel(record, caches) for record in records)):
+            return Solution(records, list(specs))
+        added = ["ipykernel"]
+        everything = [*specs, *added]
+        self._check_known([MatchSpec("ipykernel")], added, names)
+        records = await self._solve([*parsed, MatchSpec("ipykernel")], everything)
+        return Solution(records, everything, added)
+
+    async def _solve(self, parsed: Sequence[MatchSpec], specs: Sequence[str]) -> list[RepoDataRecord]:
+        session = self._session
+        try:
+            return await rattler.solve(
+                session.channels,
+                parsed,
+                gateway=session.gateway,
+                platforms=self.platforms,
+                virtual_packages=session.virtual_packages,
+                timeout=datetime.timedelta(seconds=session.settings.solve_timeout),
+                channel_priority=session.priority,
+                constraints=session.pins,
+            )
+        except SolverError as error:
+            raise self._unsolvable(str(error), parsed, specs) from error
+        except GatewayError as error:
+            raise translate(error, WHAT) from error
+
+    def _check_known(self, parsed: Sequence[MatchSpec], specs: Sequence[str], names: Sequence[str]) -> None:
+        known = set(names)
+        unknown: list[dict[str, Any]] = []
+        missing: list[str] = []
+        for spec, text in zip(parsed, specs, strict=True):
+            name = spec.name.normalized
+            if name not in known and not name.startswith("__"):
+                missing.append(name)
+                unknown.append(
+                    {
+                        "value": text,
+                        "message": f"there is no package {name} in the channels",
+                        "suggestions": nearest(name, names),
+                    }
+                )
+        if unknown:
+            first = unknown[0]["suggestions"]
+            raise UnsolvableError(
+                "There is no package " + ", ".join(missing) + ".",
+                reason="Looked in " + ", ".join(self._session.settings.channels) + ".",
+                hint=f"Did you mean {', '.join(first)}?"
+                if first
+                else "Check the name, or add the channel that has it.",
+                fields={"specs": unknown},
+            )
+
+    def _check_memory(self) -> None:
+        """Refuse in words what would end with the kernel's killer."""
+        settings = self._session.settings
+        free = memory.free_memory()
+        if settings.memory_budget is not None:
+            room = settings.memory_budget - memory.own_memory()
+            free = room if free is None else min(free, room)
+        if free is None:
+            return
+        size = repodata_bytes(Path(settings.repodata_dir), settings.channels)
+        if not size:  # sharded: only the packages in question are loaded
+            return
+        estimate = SOLVE_BASE + int(SOLVE_FACTOR * size)
+        if estimate > free:
+            raise memory.too_little(estimate, max(0, free))
+
+    def _unsolvable(self, text: str, parsed: Sequence[MatchSpec], specs: Sequence[str]) -> MlinfnError:
+        explanation = text.removeprefix("Cannot solve the request because of: ").strip()
+        if "timeout" in explanation.lower() or "cancelled" in explanation.lower():
+            return UnsolvableError(
+                "The packages could not be worked out in time.",
+                reason=f"No solution was found within {self._session.settings.solve_timeout:.0f} seconds.",
+                hint="Give versions for the largest packages: that leaves less to look through.",
+            )
+        guilty = []
+        for spec, value in zip(parsed, specs, strict=True):
+            name = re.escape(spec.name.normalized)
+            if re.search(rf"(?<![\w.-]){name}(?![\w.-])", explanation):
+                none_fits = re.search(rf"No candidates were found for {name}(?![\w.-])", explanation)
+                message = "no such version in the channels" if none_fits else "does not go with the others"
+                guilty.append({"value": value, "message": message})
+        no_version = explanation.startswith("No candidates were found for ")
+        return UnsolvableError(
+            "There is no such version." if no_version else "These packages do not go together.",
+            reason=explanation,
+            hint="Ask for other versions, or leave the version out.",
+            fields={"specs": guilty},
+        )
+
+
+def nearest(name: str, names: Sequence[str]) -> list[str]:
+    """Up to three names that look like `name`."""
+    # Comparing with all 26,000 takes a second; a typing error rarely changes the length much.
+    alike = [known for known in names if abs(len(known) - len(name)) <= 3]
+    return difflib.get_close_matches(name, alike, n=3, cutoff=0.7)
+
+
+def repodata_bytes(folder: Path, channels: Sequence[str]) -> int:
+    """Bytes of the unsharded repodata.json in the cache for `channels`: rattler keeps the URL of
+    ``X.json`` in ``X.info.json``."""
+    total = 0
+    for info in folder.glob("*.info.json"):
+        try:
+            url = str(json.loads(info.read_text()).get("url", ""))
+            if any(url.startswith(channel.rstrip("/") + "/") for channel in channels):
+                total += info.with_name(info.name.replace(".info.json", ".json")).stat().st_size
+        except (OSError, ValueError):
+            continue  # another process is replacing it
+    return total
+
+
+async def cost(session: Session, solution: Solution, prefix: Path | None) -> dict[str, Any]:
+    """`models.Plan` as JSON."""
+    index = await session.package_cache().index()
+    records = solution.records
+    cached = [index.contains_record(record) for record in records]
+    need = await asyncio.to_thread(space.needed, records, cached, session.cache_folders(), prefix)
+    warnings = []
+    sizes = [record.size for record, there in zip(records, cached, strict=True) if not there]
+    if None in sizes:
+        warnings.append("The channel does not say how large every package is: the download may be larger.")
+    return {
+        "packages": [
+            {
+                "name": record.name.normalized,
+                "version": str(record.version),
+                "build": str(record.build),
+                "channel": record.channel.rstrip("/"),
+                "url": record.url,
+                "size": record.size,
+                "cached": there,
+            }
+            for record, there in sorted(
+                zip(records, cached, strict=True), key=lambda pair: pair[0].name.normalized
+            )
+        ],
+        "download_bytes": sum(size or 0 for size in sizes),
+        "installed_bytes": need.size,
+        "installed_files": need.inodes,
+        "estimated": need.estimated,
+        "specs": solution.specs,
+        "added_specs": solution.added,
+        "warnings": warnings,
+    }
+
+
+def summary(plan: dict[str, Any]) -> str:
+    """One line for the log."""
+    return (
+        f"{len(plan['packages'])} packages, {in_words(plan['download_bytes'])} to download, "
+        f"{'about ' if plan['estimated'] else ''}{in_words(plan['installed_bytes'])} on disk"
+    )

@@ -1,0 +1,165 @@
+"""A worker process from the server's side: start, talk, kill. Nothing here knows packages."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.util
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..errors import DependencyError, from_json
+from .redact import redact
+
+Event = dict[str, Any]
+
+_PASSED = frozenset(
+    """HOME USER LOGNAME PATH LANG LC_ALL LC_CTYPE TMPDIR TZ XDG_CONFIG_HOME XDG_CACHE_HOME
+    XDG_RUNTIME_DIR HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR NETRC
+    RATTLER_AUTH_FILE DBUS_SESSION_BUS_ADDRESS LD_LIBRARY_PATH NVIDIA_VISIBLE_DEVICES
+    CUDA_VISIBLE_DEVICES""".split()  # noqa: SIM905 - shorter to read than 24 quoted lines
+)
+"""What the worker's job needs of the server's environment. A list of what may pass, since what
+must not (JUPYTERHUB_API_TOKEN and whatever else a site put there) cannot be listed."""
+
+_OWN = {
+    "MALLOC_ARENA_MAX": "2",
+    # One shared core is what the small flavour has; more threads cost memory (bench/memory.py).
+    "TOKIO_WORKER_THREADS": "2",
+}
+
+_LINE_LIMIT = 64 * 1024 * 1024
+"""A plan of 1,000 packages is 300 kB; asyncio's own limit is 64 kB."""
+
+
+def environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment of a worker."""
+    passed = {
+        name: value
+        for name, value in environ.items()
+        if name in _PASSED
+        or (name.islower() and name.upper() in _PASSED)
+        or (name.startswith("CONDA_OVERRIDE_") and "TOKEN" not in name)
+    }
+    return passed | _OWN
+
+
+def command() -> list[str]:
+    """The command line of a worker: isolated, and with the very packages that this process has."""
+    package = Path(__file__).resolve().parent
+    rattler = importlib.util.find_spec("rattler")
+    if rattler is None or rattler.origin is None:
+        raise DependencyError(
+            "The package engine is not installed.",
+            reason="There is no module `rattler`.",
+            hint="Reinstall jupyter-mlinfn: python -m pip install --force-reinstall jupyter-mlinfn",
+        )
+    folders = dict.fromkeys((str(package.parent.parent), str(Path(rattler.origin).parent.parent)))
+    return [sys.executable, "-I", "-S", str(package / "worker" / "__main__.py"), *folders]
+
+
+class WorkerProcess:
+    """One worker. Requests are answered one after the other, in order."""
+
+    def __init__(self, process: asyncio.subprocess.Process, note: Callable[[str], None]) -> None:
+        if process.stdin is None or process.stdout is None or process.stderr is None:
+            raise ValueError("a worker needs three pipes")
+        self._process = process
+        self._stdin, self._stdout, self._errors = process.stdin, process.stdout, process.stderr
+        self._note = note
+        self._stderr = asyncio.create_task(self._read_stderr())
+        self._lock = asyncio.Lock()
+        self._count = 0
+        self.peak_memory: int | None = None
+        """VmHWM in bytes after the last answer."""
+
+    @classmethod
+    async def start(cls, note: Callable[[str], None]) -> WorkerProcess:
+        """Start one. Must be called on a thread that lives as long as the worker is to: the
+        kernel kills it when that thread ends (prctl(2), PR_SET_PDEATHSIG).
+
+        Args:
+            note: takes what a worker writes to stderr, redacted.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *command(),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=environment(),
+            cwd="/",
+            start_new_session=True,
+            limit=_LINE_LIMIT,
+        )
+        return cls(process, note)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    async def ask(self, request: Mapping[str, Any], on_event: Callable[[Event], None]) -> Event:
+        """Send a request; its result.
+
+        A caller that is cancelled while waiting leaves the worker in the middle of an answer:
+        it then has to `kill` it.
+
+        Raises:
+            MlinfnError: what the worker reported; DependencyError when it died without a word.
+        """
+        async with self._lock:
+            self._count += 1
+            line = json.dumps({"id": self._count, **request}) + "\n"
+            try:
+                self._stdin.write(line.encode())
+                await self._stdin.drain()
+            except (BrokenPipeError, ConnectionResetError):
+                raise await self._death() from None
+            while answer := await self._stdout.readline():
+                event: Event = json.loads(answer)
+                if event["type"] == "result":
+                    self.peak_memory = event.get("peak_memory")
+                    result: Event = event["result"]
+                    return result
+                if event["type"] == "error":
+                    raise from_json(event["error"])
+                on_event(event)
+            raise await self._death()
+
+    async def kill(self) -> None:
+        """End the whole process group at once, and wait until it is gone."""
+        if self.alive:
+            # The group may outlive its leader for a moment; then there is nothing left to do.
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()
+        self._stderr.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._stderr
+        self._stdin.close()
+
+    async def _death(self) -> DependencyError:
+        code = await self._process.wait()
+        if code == -signal.SIGKILL:
+            return DependencyError(
+                "The package engine was killed.",
+                reason="Something ended its process: probably the memory of the server ran out.",
+                hint="Shut down kernels that you do not need and try again.",
+            )
+        return DependencyError(
+            "The package engine ended without an answer.",
+            reason=f"Signal {-code}." if code < 0 else f"Exit code {code}.",
+            hint="Try again; if it stays, tell your administrator: details are in the server's log.",
+        )
+
+    async def _read_stderr(self) -> None:
+        while line := await self._errors.readline():
+            self._note(redact(line.decode(errors="replace").rstrip()))
