@@ -55,9 +55,8 @@ def test_every_route_is_in_the_contract_and_no_other(jp_serverapp: Any) -> None:
         if isinstance(handler, type) and issubclass(handler, MlinfnHandler):
             route = rule.target_kwargs["route"]
             pattern = rule.matcher.regex.pattern
-            assert pattern.rstrip("$").endswith(
-                "/api/mlinfn" + route.replace("{id}", "([^/]+)").replace("{name}", "([^/]+)")
-            )
+            expected = "/api/mlinfn" + re.sub(r"{\w+}", "([^/]+)", route)
+            assert pattern.rstrip("$").endswith(expected)
             served |= {
                 (route, method)
                 for method in ("get", "post", "put", "patch", "delete")

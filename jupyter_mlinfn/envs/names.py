@@ -34,9 +34,7 @@ def check_label(label: str) -> str:
     if not label:
         raise _bad("label", label, "The label is empty.", "Give it a name that you will recognise.")
     if len(label) > LABEL_LENGTH:
-        raise _bad(
-            "label", label, f"The label has {len(label)} characters.", f"Use at most {LABEL_LENGTH}."
-        )
+        raise _bad("label", label, f"The label has {len(label)} characters.", f"Use at most {LABEL_LENGTH}.")
     if any(unicodedata.category(char) in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in label):
         raise _bad("label", label, "The label has invisible control characters.", "Type it again.")
     return label
@@ -51,7 +49,8 @@ def check_name(name: str) -> str:
     if not name:
         raise _bad("name", name, "The name is empty.", "Give the environment a name.")
     if len(name) > NAME_LENGTH:
-        raise _bad("name", name[:20] + "…", f"The name has {len(name)} characters.", f"Use at most {NAME_LENGTH}.")
+        message = f"The name has {len(name)} characters."
+        raise _bad("name", name[:20] + "…", message, f"Use at most {NAME_LENGTH}.")
     if _SLUG.fullmatch(name):
         return name
     proposal = slug(name)

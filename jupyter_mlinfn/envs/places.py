@@ -125,9 +125,7 @@ class Places:
                 reason="The volume may have been unmounted or may not answer.",
                 hint="Try again in a minute; if it stays away, tell your administrator.",
             )
-        nearest = next(
-            path for path in (self.environments, *self.environments.parents) if path.is_dir()
-        )
+        nearest = next(path for path in (self.environments, *self.environments.parents) if path.is_dir())
         if not os.access(nearest, os.W_OK | os.X_OK):
             return NotAllowedError(
                 f"{self.display(nearest)} is read only for you.",
