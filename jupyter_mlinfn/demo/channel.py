@@ -19,7 +19,7 @@ from importlib.metadata import Distribution
 from pathlib import Path
 
 from filelock import FileLock
-from rattler import Platform
+from rattler import Subdir
 from rattler.index import index_fs
 
 from ..errors import DependencyError
@@ -83,7 +83,7 @@ def build_channel(
 
 
 def _build(channel: Path, interpreter: Interpreter, found: Iterable[Distribution], scratch: Path) -> None:
-    subdir = str(Platform.current())
+    subdir = str(Subdir.current())
     definitions = [
         python_package(interpreter, subdir, scratch),
         *(distribution_package(distribution, interpreter, subdir) for distribution in found),

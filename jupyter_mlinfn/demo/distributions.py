@@ -99,7 +99,7 @@ def distribution_package(
     library = "" if pure else f"lib/python{interpreter.short_version}/"
     files = list(_files(distribution, f"{library}site-packages", script_names))
     if pure:
-        depends = [_spec("python", distribution.metadata.get("Requires-Python") or "")]
+        depends = [_spec("python", _field(distribution, "Requires-Python"))]
     else:
         major, minor = interpreter.short_version.split(".")
         depends = [f"python >={major}.{minor},<{major}.{int(minor) + 1}.0a0"]
@@ -107,7 +107,6 @@ def distribution_package(
     depends += [
         _spec(conda_name(item.name), str(item.specifier)) for item in _requirements(distribution, interpreter)
     ]
-    metadata = distribution.metadata
     return PackageDefinition(
         name=conda_name(name),
         version=distribution.version,
@@ -115,12 +114,17 @@ def distribution_package(
         build_prefix="py" if pure else f"py{interpreter.short_version.replace('.', '')}",
         noarch_python=pure,
         depends=sorted(set(depends)),
-        summary=metadata.get("Summary") or "",
-        license=metadata.get("License-Expression") or "",
-        home=metadata.get("Home-page") or "",
+        summary=_field(distribution, "Summary"),
+        license=_field(distribution, "License-Expression"),
+        home=_field(distribution, "Home-page"),
         files=files,
         entry_points=sorted(scripts) if pure else (),
     )
+
+
+def _field(distribution: Distribution, name: str) -> str:
+    """A field of the metadata, empty where it has none."""
+    return str((distribution.metadata.get_all(name) or [""])[0])
 
 
 def _requirements(distribution: Distribution, interpreter: Interpreter) -> Iterator[Requirement]:

@@ -241,9 +241,8 @@ def _system_paths_replaced(text: str, prefix: Path) -> str:
 
     `/usr` inside compiler flags or names of tools means the system's and is left alone.
     """
-    moved = re.compile(
-        rf"(?<=: ')(?:{re.escape(str(prefix).rstrip('/'))})(?=(?:/(?:lib|include|share|bin)(?:/python[^' ]*)?)?')"
-    )
+    own = re.escape(str(prefix).rstrip("/"))
+    moved = re.compile(rf"(?<=: '){own}(?=(?:/(?:lib|include|share|bin)(?:/python\d[^' ]*)?)?')")
     return moved.sub(PLACEHOLDER, text)
 
 

@@ -1,30 +1,33 @@
-"""Asked of the interpreter that is packaged: run by it as a script, so the standard library alone, any version.
+"""Asked of the interpreter that is packaged: run by it as a script, with the standard library alone.
 
 Prints one JSON object; `interpreter.Interpreter` gives the meaning of its keys.
 """
+
+from __future__ import annotations
 
 import json
 import os
 import platform
 import sys
 import sysconfig
+from pathlib import Path
 
 
-def main():  # type: ignore[no-untyped-def]  # runs under any Python 3, also ones without these types
-    own_folder = os.path.dirname(os.path.abspath(__file__))
-    search_path = [entry for entry in sys.path if entry and os.path.abspath(entry) != own_folder]
+def main() -> None:
+    own_folder = Path(__file__).resolve().parent
+    search_path = [entry for entry in sys.path if entry and Path(entry).resolve() != own_folder]
     described = {
         "version": platform.python_version(),
         "implementation": platform.python_implementation(),
-        "base_prefix": os.path.realpath(sys.base_prefix),
-        "executable": os.path.realpath(sys.executable),
-        "stdlib": os.path.dirname(os.path.realpath(os.__file__)),
-        "platlibdir": getattr(sys, "platlibdir", "lib"),
+        "base_prefix": str(Path(sys.base_prefix).resolve()),
+        "executable": str(Path(sys.executable).resolve()),
+        "stdlib": str(Path(os.__file__).resolve().parent),
+        "platlibdir": sys.platlibdir,
         "include": sysconfig.get_path("include"),
-        "platinclude": os.path.dirname(sysconfig.get_config_h_filename()),
+        "platinclude": str(Path(sysconfig.get_config_h_filename()).parent),
         "lib_dirs": [sysconfig.get_config_var(name) or "" for name in ("LIBDIR", "LIBPL")],
         "multiarch": sysconfig.get_config_var("MULTIARCH") or "",
-        "extension_dirs": [entry for entry in search_path if os.path.basename(entry) == "lib-dynload"],
+        "extension_dirs": [entry for entry in search_path if Path(entry).name == "lib-dynload"],
         "search_path": search_path,
         "glibc": platform.libc_ver()[0] == "glibc",
         "markers": {
@@ -44,4 +47,4 @@ def main():  # type: ignore[no-untyped-def]  # runs under any Python 3, also one
     json.dump(described, sys.stdout)
 
 
-main()  # type: ignore[no-untyped-call]  # as above
+main()

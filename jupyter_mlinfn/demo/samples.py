@@ -23,10 +23,11 @@ class EchoKernel(Kernel):
     language_info = {{"name": "echo", "mimetype": "text/plain", "file_extension": ".txt"}}
     banner = "Echo"
 
-    async def do_execute(self, code, silent, store_history=True, user_expressions=None, allow_stdin=False, **more):
+    async def do_execute(self, code, silent, *arguments, **more):
         if not silent:
             self.send_response(self.iopub_socket, "stream", {{"name": "stdout", "text": code}})
-        return {{"status": "ok", "execution_count": self.execution_count, "payload": [], "user_expressions": {{}}}}
+        answer = {{"status": "ok", "execution_count": self.execution_count}}
+        return answer | {{"payload": [], "user_expressions": {{}}}}
 
 
 if __name__ == "__main__":

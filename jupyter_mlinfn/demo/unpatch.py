@@ -36,7 +36,7 @@ def get_python_lib(plat_specific=0, standard_lib=0, prefix=None):
 
 # The module `site` is frozen into the interpreter from 3.11 on, so that its file is not read. This one
 # is: the distribution's own sitecustomize has the same place and is left out of the package.
-_SITECUSTOMIZE = b'''"""jupyter-mlinfn: packages are in site-packages, as in CPython itself, not in dist-packages."""
+_SITECUSTOMIZE = b'''"""jupyter-mlinfn: packages are in site-packages, as in CPython, not in dist-packages."""
 
 import os
 import site
@@ -60,7 +60,8 @@ for _folder in getsitepackages():
         site.addsitedir(_folder)
 '''
 
-_MAIN_GUARD = "\nif __name__ == '__main__'"
+# The defaults of sysconfig's later functions call what is replaced while the module is being read.
+_BEFORE_FIRST_USE = "\ndef get_preferred_scheme("
 _FOREIGN = ("dist-packages", "posix_local", "rpm_prefix")
 
 
@@ -90,8 +91,8 @@ def _is_foreign(file: PackageFile) -> bool:
 
 
 def _with(file: PackageFile, code: str) -> PackageFile:
-    """`file` with `code` before what it does when run as a script."""
+    """`file` with `code` behind what it replaces and before it is used."""
     text = file.read().decode()
-    head, found, tail = text.rpartition(_MAIN_GUARD)
-    text = f"{head}\n{code}{found}{tail}" if found else f"{text}\n{code}"
+    head, found, tail = text.partition(_BEFORE_FIRST_USE)
+    text = f"{head}{code}\n{found}{tail}"
     return PackageFile(file.path, text.encode(), file.executable)
