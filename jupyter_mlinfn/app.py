@@ -68,7 +68,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             writer=writer,
             job_changed=events.job_changed,
             environments_changed=events.environments_changed,
-            refresh_others=merged.refresh if merged is not None else lambda: None,
+            refresh_others=merged.refresh_soon if merged is not None else lambda: None,
         )
 
     def initialize_handlers(self) -> None:

@@ -43,6 +43,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # prints is thrown away, or it would be taken for variables.
 _SOURCE = '. "$1" >/dev/null; status=$?; "$2" -0; exit $status'
 
+_SECRET_NAME = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|COOKIE|KEY|AUTH", re.IGNORECASE)
+
 _FORMAT = 1  # of the files that ActivationCache writes
 
 
@@ -90,7 +92,21 @@ def activate(
             warnings,
         )
         state = state if changed is None else changed
-    return Activation(_difference(clean, state, prefix, warnings), tuple(warnings))
+    variables = _difference(clean, state, prefix, warnings)
+    for name in _with_secrets(variables, environ):
+        del variables[name]
+        warnings.append(f"The activation of {prefix} put a secret of this server in {name}; it was left out.")
+    return Activation(variables, tuple(warnings))
+
+
+def _with_secrets(variables: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
+    """Variables with a value that only the server has.
+
+    A script sees none of it in its environment, but may read what any process of this user
+    may, files and ``/proc`` included.
+    """
+    secrets = [value for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= 6]
+    return [name for name, value in variables.items() if any(secret in value for secret in secrets)]
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from logging import Logger, LoggerAdapter
@@ -70,6 +71,7 @@ class Coexistence:
         self._writer = writer
         self._find: Callable[[], dict[str, str]] = manager.find_kernel_specs
         self._get: Callable[[str], KernelSpec] = manager.get_kernel_spec
+        self._refreshing: threading.Thread | None = None
 
     def install(self) -> None:
         """Answer in place of the manager. To be called once."""
@@ -155,6 +157,22 @@ class Coexistence:
             thread.join()
         manager._conda_kernels_cache_expiry = _EXPIRED
         _ = manager._conda_kspecs
+
+    def refresh_soon(self) -> None:
+        """`refresh` in a thread of its own; returns at once, for use on the event loop.
+
+        While one runs, another is queued behind it: the first may have looked too early.
+        """
+        before = self._refreshing
+
+        def run() -> None:
+            if before is not None:
+                before.join()
+            self.refresh()
+
+        # A daemon: a conda that hangs must not keep the server from ending.
+        self._refreshing = threading.Thread(target=run, daemon=True, name="refresh nb_conda_kernels")
+        self._refreshing.start()
 
 
 def _same_name(names: Mapping[str, str], name: str) -> list[str]:
