@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
-from urllib.parse import urlsplit
 
 import yaml
 
@@ -383,5 +382,5 @@ def proxy_environment(condarc: Condarc) -> dict[str, str]:
     variables = {}
     for scheme, variable in names.items():
         if url := condarc.proxy_servers.get(scheme):
-            variables[variable] = url if urlsplit(url).scheme else f"http://{url}"
+            variables[variable] = url if "://" in url else f"http://{url}"
     return variables

@@ -131,11 +131,7 @@ class Engine:
             await asyncio.wait({answer, newer}, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
                 return _plan(answer.result())
-            raise Superseded(
-                "A newer request took the place of this one.",
-                reason="The packages were changed before the answer was there.",
-                hint="Nothing to do: the newer answer is on its way.",
-            )
+            raise _superseded()
         finally:
             newer.cancel()
             if not answer.done():
@@ -238,7 +234,7 @@ class Engine:
             settings = await self._worker_settings(channels)
             async with self._helper_lock:
                 if unless is not None and unless.done():
-                    raise asyncio.CancelledError  # superseded while it stood in the queue
+                    raise _superseded()  # while it stood in the queue
                 worker = await self._running_helper()
                 return await worker.ask({**request, "settings": settings}, lambda event: None)
         except asyncio.CancelledError:
@@ -315,6 +311,14 @@ def _login(credentials: Credentials | None) -> dict[str, Any]:
         return {credentials.host: {"CondaToken": credentials.token}}
     login = {"username": credentials.user or "", "password": credentials.password or ""}
     return {credentials.host: {"BasicHTTP": login}}
+
+
+def _superseded() -> Superseded:
+    return Superseded(
+        "A newer request took the place of this one.",
+        reason="The packages were changed before the answer was there.",
+        hint="Nothing to do: the newer answer is on its way.",
+    )
 
 
 def _plan(body: Mapping[str, Any]) -> Plan:

@@ -75,6 +75,7 @@ class WorkerProcess:
         self._stderr = asyncio.create_task(self._read_stderr())
         self._lock = asyncio.Lock()
         self._count = 0
+        self._ending = False
         self.peak_memory: int | None = None
         """VmHWM in bytes after the last answer."""
 
@@ -104,7 +105,7 @@ class WorkerProcess:
 
     @property
     def alive(self) -> bool:
-        return self._process.returncode is None
+        return self._process.returncode is None and not self._ending
 
     async def ask(self, request: Mapping[str, Any], on_event: Callable[[Event], None]) -> Event:
         """Send a request; its result.
@@ -130,13 +131,14 @@ class WorkerProcess:
                     result: Event = event["result"]
                     return result
                 if event["type"] == "error":
+                    self._ending = bool(event.get("ends"))
                     raise from_json(event["error"])
                 on_event(event)
             raise await self._death()
 
     async def kill(self) -> None:
         """End the whole process group at once, and wait until it is gone."""
-        if self.alive:
+        if self._process.returncode is None:
             # The group may outlive its leader for a moment; then there is nothing left to do.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

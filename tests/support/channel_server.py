@@ -15,6 +15,7 @@ wrong bytes), "404", "403", "500".
 from __future__ import annotations
 
 import hashlib
+import ssl
 import threading
 import time
 from http import HTTPStatus
@@ -30,10 +31,15 @@ _CHUNK = 16 * 1024
 
 
 class ChannelServer:
-    """Serves `folder` on a free port of the loopback until the context ends."""
+    """Serves `folder` on a free port of the loopback until the context ends; over TLS where a
+    certificate is given."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, certificate: Path | None = None, key: Path | None = None) -> None:
         self.folder = folder.resolve()
+        self._tls = None
+        if certificate is not None:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate, key)
         self.bytes_per_second: float | None = None
         self.faults: dict[str, Fault] = {}
         self.requests: list[tuple[str, str]] = []
@@ -48,7 +54,7 @@ class ChannelServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
 
     def __enter__(self) -> ChannelServer:
         self.listen()
@@ -68,6 +74,8 @@ class ChannelServer:
             channel = outer
 
         self._server = _Server(("127.0.0.1", self._port), Handler)
+        if self._tls is not None:
+            self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
         self._port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()

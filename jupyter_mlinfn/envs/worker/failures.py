@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import (
@@ -51,12 +52,15 @@ def existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
 
 
-def translate(error: BaseException, what: str, place: Place | None = None) -> MlinfnError:
+def translate(
+    error: BaseException, what: str, place: Place | None = None, channels: Sequence[str] = ()
+) -> MlinfnError:
     """What an error of the engine means.
 
     Args:
         what: what failed, one sentence.
         place: where files were written, if they were.
+        channels: those that were asked, for errors that do not name theirs.
     """
     if isinstance(error, MlinfnError):
         return error
@@ -66,7 +70,7 @@ def translate(error: BaseException, what: str, place: Place | None = None) -> Ml
         or _prefix_too_long(text)
         or _storage(text, what, place)
         or _package(text, what)
-        or _channel(text, what)
+        or _channel(text, what, channels)
         or DependencyError(what, reason=text or type(error).__name__, hint=ASK_ADMIN)
     )
 
@@ -146,11 +150,14 @@ def _package(text: str, what: str) -> MlinfnError | None:
     return DependencyError(what, reason=reason, hint=hint)
 
 
-def _channel(text: str, what: str) -> MlinfnError | None:
+def _channel(text: str, what: str, channels: Sequence[str]) -> MlinfnError | None:
     match = _URL.search(text)
     if match is None and "repodata" not in text:
         return None
-    channel = _AFTER_CHANNEL.sub("", match.group(0).rstrip("/")) if match else "the channel"
+    if match:
+        channel = _AFTER_CHANNEL.sub("", match.group(0).rstrip("/"))
+    else:
+        channel = " or ".join(map(redact, channels)) or "the channel"
     missing = re.search(r"could not find subdir '([^']+)'", text)
     if missing:
         return DependencyError(

@@ -31,7 +31,7 @@ def serve(descriptor: int) -> None:
     try:
         asyncio.run(_Worker(output).run())
     except BaseException as error:  # noqa: BLE001 - a panic of rattler is a BaseException (FACTS 2)
-        output.send("error", error=_crashed(error).to_json())
+        output.send("error", error=_crashed(error).to_json(), ends=True)
     # The interpreter may crash while it shuts rattler down (FACTS 2).
     os._exit(0)
 
@@ -80,7 +80,7 @@ class _Worker:
 
     def _give_up(self, error: MlinfnError) -> None:
         """End the whole process: what runs in rattler's threads cannot be stopped otherwise."""
-        self._output.send("error", error=error.to_json())
+        self._output.send("error", error=error.to_json(), ends=True)
         os._exit(0)
 
     async def _work(self, request: dict[str, Any], settings: WorkerSettings) -> dict[str, Any]:

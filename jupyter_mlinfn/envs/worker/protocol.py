@@ -9,7 +9,9 @@ In, requests::
     {"type": "progress", "id": 1, "progress": {…models.Progress}}
     {"type": "log", "id": 1, "lines": ["downloading numpy 2.1.0 (8.2 MB)", …]}
     {"type": "result", "id": 1, "result": {…}}
-    {"type": "error", "id": 1, "error": {…MlinfnError.to_json()}}
+    {"type": "error", "id": 1, "error": {…MlinfnError.to_json()}, "ends": true}
+
+`ends` is there when the worker ends after the error.
 
 A worker is judged by its last message, not by its exit code: the interpreter may crash at exit
 after complete work (FACTS 2).

@@ -100,7 +100,8 @@ class Search:
                 self._session.channels, self._solver.platforms, names, recursive=False
             )
         except GatewayError as error:
-            raise translate(error, "The packages could not be looked up.") from error
+            what = "The packages could not be looked up."
+            raise translate(error, what, channels=self._session.settings.channels) from error
         return [record for records in found for record in records]
 
 

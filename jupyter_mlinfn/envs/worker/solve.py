@@ -130,7 +130,9 @@ class Solver:
             try:
                 found = await self._session.gateway.names(self._session.channels, self.platforms)
             except GatewayError as error:
-                raise translate(error, "The list of packages could not be loaded.") from error
+                self._forget_damaged(str(error))
+                what = "The list of packages could not be loaded."
+                raise translate(error, what, channels=self._session.settings.channels) from error
             self._names = [name.normalized for name in found]
         return self._names
 
@@ -175,7 +177,14 @@ class Solver:
         except SolverError as error:
             raise self._unsolvable(str(error), parsed, specs) from error
         except GatewayError as error:
-            raise translate(error, WHAT) from error
+            self._forget_damaged(str(error))
+            raise translate(error, WHAT, channels=self._session.settings.channels) from error
+
+    def _forget_damaged(self, text: str) -> None:
+        """A list that cannot be read would be found in the cache again, and again be of no use."""
+        if "failed to parse" in text:
+            for channel in self._session.channels:
+                self._session.gateway.clear_repodata_cache(channel, clear_disk=True)
 
     def _check_known(self, parsed: Sequence[MatchSpec], specs: Sequence[str], names: Sequence[str]) -> None:
         known = set(names)

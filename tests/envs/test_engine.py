@@ -1,0 +1,494 @@
+"""The engine against real packages from a channel over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from jupyter_mlinfn.envs.condarc import Condarc
+from jupyter_mlinfn.envs.engine import Engine, EngineSettings, Superseded
+from jupyter_mlinfn.envs.models import Progress
+from jupyter_mlinfn.envs.worker_process import environment
+from jupyter_mlinfn.errors import BadInputError, DependencyError, NotFoundError, UnsolvableError
+from tests.support.channel_server import ChannelServer
+from tests.support.packages import PLACEHOLDER, Channel, Package, tiny_kernel_stack
+
+SECRET = "s3cretpassw0rd"
+
+
+@pytest.fixture
+def channel(tmp_path: Path) -> Channel:
+    channel = Channel(tmp_path / "channel")
+    channel.add(*tiny_kernel_stack())
+    channel.add(
+        Package("xeus-lua", files={"share/jupyter/kernels/lua/kernel.json": b'{"argv": ["lua"]}'}),
+        Package("scripted", files={"bin/.scripted-post-link.sh": b"exit 1\n", "share/s": b"s"}),
+        Package("big", files={"share/big": os.urandom(2_000_000)}),
+        Package("old", "0.9", format=".tar.bz2", files={"share/old.txt": b"old"}),
+    )
+    channel.write()
+    return channel
+
+
+@pytest.fixture
+def server(channel: Channel) -> Iterator[ChannelServer]:
+    with ChannelServer(channel.folder) as server:
+        yield server
+
+
+def settings(tmp_path: Path, *channels: str, **more: object) -> EngineSettings:
+    state = tmp_path / "envs" / ".mlinfn"
+    return EngineSettings(list(channels), state / "pkgs", state / "repodata", **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def engine(
+    tmp_path: Path, server: ChannelServer, jp_asyncio_loop: asyncio.AbstractEventLoop
+) -> Iterator[Engine]:
+    engine = Engine(settings(tmp_path, server.url), condarc=Condarc())
+    yield engine
+    jp_asyncio_loop.run_until_complete(engine.close())
+
+
+def nothing(_: object) -> None:
+    """For callbacks that a test does not look at."""
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    async def wait() -> None:
+        while not condition():
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(wait(), seconds)
+
+
+async def test_a_plan_says_what_would_be_done(engine: Engine) -> None:
+    plan = await engine.plan(["numpy"])
+    assert {package.name: package.version for package in plan.packages} == {
+        "ipykernel": "6.29.5",
+        "numpy": "2.1.0",
+        "python": "3.12.4",
+        "traitlets": "5.14.3",
+    }
+    assert plan.added_specs == ["ipykernel"]
+    assert plan.specs == ["numpy", "ipykernel"]
+    assert plan.download_bytes == sum(package.size or 0 for package in plan.packages)
+    assert plan.estimated
+    assert plan.installed_bytes > plan.download_bytes
+    assert not any(package.cached for package in plan.packages)
+    assert plan.to_json()["package_count"] == 4
+
+
+@pytest.mark.parametrize(
+    ("specs", "added"),
+    [
+        (["ipykernel"], []),
+        (["xeus-lua"], []),
+        (["python=3.11"], ["ipykernel"]),
+        ([], ["ipykernel"]),
+        (["old"], ["ipykernel"]),
+    ],
+)
+async def test_ipykernel_is_added_where_no_kernel_is(
+    engine: Engine, specs: list[str], added: list[str]
+) -> None:
+    plan = await engine.plan(specs)
+    assert plan.added_specs == added
+    assert ("python" in {package.name for package in plan.packages}) == (specs != ["xeus-lua"])
+
+
+async def test_install_makes_a_prefix_that_conda_takes_for_its_own(
+    engine: Engine, server: ChannelServer, tmp_path: Path
+) -> None:
+    prefix = tmp_path / "envs" / "work"
+    result = await engine.install(prefix, ["numpy", "old"], on_progress=nothing, on_log=nothing)
+    assert result.link_scripts_not_run == []
+    assert (prefix / "share" / "numpy.txt").read_bytes() == b"N" * 3000
+    assert (prefix / "share" / "old.txt").read_bytes() == b"old"
+    assert (prefix / "lib" / "prefix.txt").read_text() == str(prefix)
+    assert (prefix / "bin" / "python").stat().st_mode & stat.S_IXUSR
+    assert sorted(path.name for path in prefix.iterdir()) == ["bin", "conda-meta", "lib", "share"]
+    assert not list((prefix / "conda-meta").glob("prefix_record_*"))
+    records = {
+        record["name"]: record
+        for record in (json.loads(path.read_text()) for path in (prefix / "conda-meta").glob("*.json"))
+    }
+    assert records["numpy"]["requested_specs"] == ["numpy"]
+    assert records["ipykernel"]["requested_specs"] == ["ipykernel"]
+    assert not records["traitlets"].get("requested_specs")
+    history = (prefix / "conda-meta" / "history").read_text().splitlines()
+    assert re.fullmatch(r"==> \d{4}-\d\d-\d\d \d\d:\d\d:\d\d <==", history[0])
+    assert history[1] == "# cmd: jupyter mlinfn env create work numpy old ipykernel"
+    assert f"+{server.url}/noarch::numpy-2.1.0-0" in history
+    assert f"+{server.url}/linux-64::python-3.12.4-0" in history
+    assert history[-1] == "# update specs: ['numpy', 'old', 'ipykernel']"
+
+
+async def test_a_second_one_is_hard_linked_and_costs_what_the_plan_says(
+    engine: Engine, server: ChannelServer, tmp_path: Path
+) -> None:
+    await engine.install(tmp_path / "envs" / "one", ["big"], on_progress=nothing, on_log=nothing)
+    server.requests.clear()
+    two = tmp_path / "envs" / "two"
+    plan = await engine.plan(["big"], prefix=two)
+    assert not plan.estimated
+    assert plan.download_bytes == 0
+    assert all(package.cached for package in plan.packages)
+    await engine.install(two, ["big"], on_progress=nothing, on_log=nothing)
+    assert not [path for _, path in server.requests if path.endswith(".conda")]
+    assert (two / "share" / "big").stat().st_nlink == 3
+    own = [path for path in two.rglob("*") if path.is_dir() or path.stat().st_nlink == 1]
+    size = sum(path.stat().st_size for path in own if path.is_file())
+    assert plan.installed_bytes < 10_000
+    assert size / 3 < plan.installed_bytes < size * 3
+    assert len(own) / 2 < plan.installed_files < len(own) * 2
+
+
+async def test_progress_is_true_and_the_log_can_be_read(
+    engine: Engine, server: ChannelServer, tmp_path: Path
+) -> None:
+    await engine.plan(["big"])
+    server.bytes_per_second = 2_000_000
+    seen: list[Progress] = []
+    log: list[str] = []
+    result = await engine.install(
+        tmp_path / "envs" / "e", ["big"], on_progress=seen.append, on_log=log.append
+    )
+    phases = list(dict.fromkeys(progress.phase for progress in seen))
+    assert phases == ["preparing", "solving", "downloading", "linking", "finishing"]
+    downloading = [progress for progress in seen if progress.phase == "downloading"]
+    amounts = [progress.bytes_done or 0 for progress in downloading]
+    assert amounts == sorted(amounts)
+    assert len({amount for amount in amounts if 0 < amount < result.plan.download_bytes}) >= 3
+    assert {progress.bytes_total for progress in downloading} == {result.plan.download_bytes}
+    assert any(progress.seconds_left for progress in downloading)
+    last = [progress for progress in seen if progress.phase == "linking"][-1]
+    assert (last.packages_done, last.packages_total) == (4, 4)
+    assert last.bytes_done == result.plan.download_bytes
+    assert "downloading big 1.0 (2.0 MB)" in log
+    assert "linked big 1.0" in log
+
+
+async def test_a_folder_as_channel_counts_its_bytes_too(channel: Channel, tmp_path: Path) -> None:
+    engine = Engine(settings(tmp_path, channel.url), condarc=Condarc())
+    seen: list[Progress] = []
+    result = await engine.install(tmp_path / "envs" / "e", ["big"], on_progress=seen.append, on_log=nothing)
+    linking = [progress for progress in seen if progress.phase == "linking"]
+    assert linking[-1].bytes_done == result.plan.download_bytes > 2_000_000
+    await engine.close()
+
+
+async def test_link_scripts_are_listed_and_not_run(engine: Engine, tmp_path: Path) -> None:
+    result = await engine.install(tmp_path / "envs" / "e", ["scripted"], on_progress=nothing, on_log=nothing)
+    assert result.link_scripts_not_run == ["scripted"]
+
+
+async def test_cancelling_kills_the_whole_group_within_a_second(
+    engine: Engine, server: ChannelServer, tmp_path: Path
+) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    server.faults["big-"] = "stall"
+    task = asyncio.create_task(
+        engine.install(tmp_path / "envs" / "e", ["big"], on_progress=nothing, on_log=nothing)
+    )
+    await until(server.hanging.is_set)
+    workers = set(psutil.Process().children(recursive=True)) - before
+    assert workers
+    assert all(os.getpgid(worker.pid) != os.getpgid(0) for worker in workers)
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert loop.time() - start < 1.0
+    assert not any(worker.is_running() for worker in workers)
+
+
+async def test_after_a_kill_the_next_installation_repairs_and_sweeps(
+    engine: Engine, server: ChannelServer, tmp_path: Path
+) -> None:
+    prefix = tmp_path / "envs" / "e"
+    server.faults["big-"] = "stall"
+    task = asyncio.create_task(engine.install(prefix, ["big"], on_progress=nothing, on_log=nothing))
+    await until(server.hanging.is_set)
+    cache = tmp_path / "envs" / ".mlinfn" / "pkgs"
+    await until(lambda: any(path.name.startswith(".big") for path in cache.iterdir()))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    (prefix / "conda-meta" / "prefix_record_left").write_text("x")
+    server.faults.clear()
+    server.release.set()
+    await engine.install(prefix, ["big"], on_progress=nothing, on_log=nothing)
+    assert (prefix / "share" / "big").stat().st_size == 2_000_000
+    assert not [path for path in cache.iterdir() if path.name.startswith(".") and path.is_dir()]
+    assert not (prefix / "conda-meta" / "prefix_record_left").exists()
+
+
+async def test_a_shared_cache_is_used_in_place(engine: Engine, server: ChannelServer, tmp_path: Path) -> None:
+    await engine.install(tmp_path / "envs" / "e", ["big"], on_progress=nothing, on_log=nothing)
+    server.requests.clear()
+    other = tmp_path / "other"
+    second = Engine(
+        settings(other, server.url, shared_pkgs=[tmp_path / "envs" / ".mlinfn" / "pkgs"]), condarc=Condarc()
+    )
+    await second.install(other / "envs" / "e", ["big"], on_progress=nothing, on_log=nothing)
+    assert not [path for _, path in server.requests if path.endswith(".conda")]
+    assert (other / "envs" / "e" / "share" / "big").stat().st_nlink == 3
+    await second.close()
+
+
+async def test_search_ranks_and_knows_newest_versions_and_summaries(engine: Engine) -> None:
+    hits = await engine.search("py")
+    assert [hit.name for hit in hits] == ["python", "ipykernel", "numpy"][:1] + [hit.name for hit in hits[1:]]
+    assert {hit.name for hit in hits} == {"python", "ipykernel", "numpy"}
+    (numpy,) = await engine.search("numpy")
+    assert (numpy.version, numpy.summary) == ("2.1.0", "Arrays, the fundamental package")
+    assert len(await engine.search("t", limit=2)) == 2
+    assert await engine.search("no such thing") == []
+    assert await engine.search("  ") == []
+
+
+async def test_versions_are_in_condas_order(engine: Engine, channel: Channel) -> None:
+    channel.add(*(Package("v", version) for version in ("1.9", "1.10", "2.0rc1", "1!0.1")))
+    channel.write()
+    assert await engine.versions("v") == ("", ["1!0.1", "2.0rc1", "1.10", "1.9"])
+    with pytest.raises(NotFoundError) as caught:
+        await engine.versions("nunpy")
+    assert "numpy" in caught.value.hint
+
+
+async def test_a_channel_without_summaries_is_searched_all_the_same(engine: Engine, channel: Channel) -> None:
+    (channel.folder / "channeldata.json").unlink()
+    (hit,) = await engine.search("numpy")
+    assert hit.summary == ""
+
+
+async def test_a_newer_plan_takes_the_place_of_an_older(engine: Engine) -> None:
+    first = asyncio.create_task(engine.plan(["numpy"]))
+    second = asyncio.create_task(engine.plan(["python"]))
+    third = asyncio.create_task(engine.plan(["traitlets"]))
+    plan = await third
+    assert plan.specs == ["traitlets", "ipykernel"]
+    for older in (first, second):
+        with pytest.raises(Superseded):
+            await older
+
+
+def helpers() -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process().children()
+        if any("envs/worker/__main__.py" in part for part in child.cmdline())
+    ]
+
+
+async def test_one_helper_serves_all_and_ends_when_nobody_asks(tmp_path: Path, server: ChannelServer) -> None:
+    engine = Engine(settings(tmp_path, server.url, idle_timeout=0.2), condarc=Condarc())
+    await asyncio.gather(engine.plan(["numpy"]), engine.search("num"), engine.versions("numpy"))
+    (helper,) = helpers()
+    await until(lambda: not helper.is_running())
+    assert (await engine.plan(["numpy"])).packages
+    await engine.close()
+    assert helpers() == []
+
+
+async def test_a_killed_helper_is_one_clear_error(engine: Engine, server: ChannelServer) -> None:
+    server.faults["repodata"] = "hang"
+    task = asyncio.create_task(engine.plan(["numpy"]))
+    await until(server.hanging.is_set)
+    (helper,) = helpers()
+    helper.send_signal(signal.SIGKILL)
+    with pytest.raises(DependencyError) as caught:
+        await task
+    assert "killed" in caught.value.message
+    assert "memory" in caught.value.reason
+    server.faults.clear()
+    assert (await engine.plan(["numpy"])).packages
+
+
+async def test_a_worker_dies_with_its_server_and_offers_itself_to_the_kernel(engine: Engine) -> None:
+    await engine.search("numpy")
+    (helper,) = helpers()
+    assert Path(f"/proc/{helper.pid}/oom_score_adj").read_text().strip() == "1000"
+    script = (
+        "import asyncio, os, sys\n"
+        "from jupyter_mlinfn.envs.worker_process import WorkerProcess\n"
+        "async def main():\n"
+        "    worker = await WorkerProcess.start(print)\n"
+        "    task = asyncio.create_task(worker.ask({'op': 'none'}, print))\n"
+        "    await asyncio.sleep(0.5)\n"
+        "    print(worker.pid, flush=True)\n"
+        "    os.kill(os.getpid(), 9)\n"
+        "asyncio.run(main())\n"
+    )
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", script], capture_output=True, check=False
+    )
+    pid = int(done.stdout.split()[-1])
+    await until(lambda: not psutil.pid_exists(pid))
+
+
+def test_only_what_is_needed_of_the_environment_is_passed() -> None:
+    passed = environment(
+        {
+            "HOME": "/h",
+            "https_proxy": "http://p",
+            "CONDA_OVERRIDE_CUDA": "12.4",
+            "JUPYTERHUB_API_TOKEN": SECRET,
+            "GITHUB_TOKEN": SECRET,
+            "CONDA_OVERRIDE_TOKEN": SECRET,
+            "PYTHONPATH": "/evil",
+        }
+    )
+    assert SECRET not in json.dumps(passed)
+    assert passed["HOME"] == "/h"
+    assert passed["https_proxy"] == "http://p"
+    assert passed["CONDA_OVERRIDE_CUDA"] == "12.4"
+    assert "PYTHONPATH" not in passed
+
+
+async def test_virtual_packages_can_be_overridden(
+    engine: Engine, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel.add(Package("needs-cuda", depends=["__cuda >=12", "__glibc >=2.17"]))
+    channel.write()
+    monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
+    plan = await engine.plan(["needs-cuda"])
+    assert "needs-cuda" in {package.name for package in plan.packages}
+
+
+@pytest.mark.parametrize("kind", ["basic", "token", "custom"])
+async def test_credentials_reach_the_channel_and_nothing_else(
+    server: ChannelServer, tmp_path: Path, kind: str
+) -> None:
+    host = server.url.removeprefix("http://")
+    condarc, channels = Condarc(), [f"http://me:{SECRET}@{host}"]
+    if kind == "token":
+        channels = [f"http://{host}/t/{SECRET}"]
+    elif kind == "custom":
+        (tmp_path / "channel" / "lab").symlink_to(tmp_path / "channel")
+        condarc, channels = Condarc(custom_channels={"lab": f"http://me:{SECRET}@{host}"}), ["lab"]
+    engine = Engine(settings(tmp_path, *channels), condarc=condarc)
+    log: list[str] = []
+    prefix = tmp_path / "envs" / "e"
+    if kind == "token":
+        # The server of the tests knows no /t/ paths: what counts is that they are asked for.
+        with pytest.raises(DependencyError) as caught:
+            await engine.install(prefix, ["old"], on_progress=nothing, on_log=log.append)
+        assert any(path.startswith(f"/t/{SECRET}/") for _, path in server.requests)
+        log.append(str(caught.value))
+    else:
+        result = await engine.install(prefix, ["old"], on_progress=nothing, on_log=log.append)
+        sent = {headers.get("authorization") for headers in server.headers}
+        assert sent == {"Basic " + base64.b64encode(f"me:{SECRET}".encode()).decode()}
+        log.append(repr(result))
+        assert (prefix / "conda-meta" / "history").exists()
+    log += engine.channels()
+    assert SECRET not in "\n".join(log)
+    for path in (tmp_path / "envs").rglob("*"):
+        if path.is_file():
+            assert SECRET.encode() not in path.read_bytes(), path
+    await engine.close()
+
+
+async def test_a_proxy_of_condarc_is_used(
+    server: ChannelServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    condarc = Condarc(proxy_servers={"http": server.url})
+    engine = Engine(settings(tmp_path, "http://nowhere.invalid/channel"), condarc=condarc)
+    with pytest.raises(DependencyError):
+        await engine.plan(["numpy"])
+    assert any("nowhere.invalid" in headers.get("host", "") for headers in server.headers)
+    await engine.close()
+
+
+async def test_pins_and_priority_of_condarc_hold(
+    channel: Channel, server: ChannelServer, tmp_path: Path
+) -> None:
+    other = Channel(tmp_path / "other")
+    other.add(Package("old", "5.0"))
+    other.write()
+    pinned = Engine(settings(tmp_path, server.url), condarc=Condarc(pinned_packages=["numpy <2"]))
+    assert {p.name: p.version for p in (await pinned.plan(["numpy"])).packages}["numpy"] == "1.26.4"
+    await pinned.close()
+    for priority, version in (("strict", "0.9"), ("disabled", "5.0")):
+        engine = Engine(
+            settings(tmp_path, server.url, other.url),
+            condarc=Condarc(channel_priority=priority),  # type: ignore[arg-type]
+        )
+        assert {p.name: p.version for p in (await engine.plan(["old"])).packages}["old"] == version
+        await engine.close()
+
+
+async def test_the_loop_is_not_held_up(engine: Engine, channel: Channel, tmp_path: Path) -> None:
+    channel.add(*(Package(f"part-{n:03d}", files={f"share/p{n}": b"x" * 100}) for n in range(150)))
+    channel.add(Package("all", depends=[f"part-{n:03d}" for n in range(150)]))
+    channel.write()
+    lags: list[float] = []
+
+    async def measure() -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            start = loop.time()
+            await asyncio.sleep(0.005)
+            lags.append(loop.time() - start - 0.005)
+
+    task = asyncio.create_task(measure())
+    await engine.install(tmp_path / "envs" / "e", ["all"], on_progress=nothing, on_log=nothing)
+    task.cancel()
+    assert len(lags) > 20
+    assert sorted(lags)[int(len(lags) * 0.99)] < 0.05
+
+
+async def test_bad_specs_are_named(engine: Engine) -> None:
+    with pytest.raises(BadInputError) as caught:
+        await engine.plan(["numpy", "=", "-x", "../x", "numpy[", "https://u:pw@h/x.conda"])
+    assert [entry["value"] for entry in caught.value.fields["specs"]] == [
+        "=",
+        "-x",
+        "../x",
+        "numpy[",
+        "https://u:pw@h/x.conda",
+    ]
+
+
+async def test_unknown_packages_come_with_the_nearest_names(engine: Engine) -> None:
+    with pytest.raises(UnsolvableError) as caught:
+        await engine.plan(["nunpy >1", "python"])
+    assert caught.value.fields["specs"] == [
+        {
+            "value": "nunpy >1",
+            "message": "there is no package nunpy in the channels",
+            "suggestions": ["numpy"],
+        }
+    ]
+
+
+async def test_a_conflict_is_explained_and_the_guilty_are_marked(engine: Engine) -> None:
+    with pytest.raises(UnsolvableError) as caught:
+        await engine.plan(["python 3.11.*", "numpy 2.*", "old"])
+    assert [entry["value"] for entry in caught.value.fields["specs"]] == ["python 3.11.*", "numpy 2.*"]
+    assert "numpy 2.1.0 would require" in caught.value.reason
+    assert PLACEHOLDER not in caught.value.reason
+
+
+async def test_a_version_that_is_not_there(engine: Engine) -> None:
+    with pytest.raises(UnsolvableError) as caught:
+        await engine.plan(["numpy >9"])
+    assert caught.value.message == "There is no such version."
+    assert caught.value.fields["specs"][0]["value"] == "numpy >9"
