@@ -6,7 +6,7 @@ import React, { useEffect, useRef, useState } from 'react';
 import { MlinfnError } from '../api';
 import { ErrorView } from '../errorView';
 import { formatBytes } from '../format';
-import { DANGER, PLAIN, PRIMARY } from '../jobs/jobView';
+import { PLAIN, PRIMARY } from '../jobs/jobView';
 import { EnvironmentActions } from './actions';
 import { EnvsApi, IEnvironment, IEnvironmentDetails } from './api';
 import { EnvsModel } from './model';
@@ -67,7 +67,6 @@ export function Details(props: {
   return (
     <article className="jp-mlinfn-Details" aria-labelledby="jp-mlinfn-details">
       <Title
-        key={id}
         environment={environment}
         relabel={async label => {
           await api.relabel(id, label);
@@ -97,7 +96,7 @@ export function Details(props: {
         )}
         {environment.origin === 'private' && (
           <Button
-            className={DANGER}
+            className={PLAIN}
             disabled={isBusy}
             onClick={() => attempt(props.remove(environment))}
           >
@@ -191,7 +190,7 @@ export function Details(props: {
       {error ? (
         <ErrorView error={error} trans={trans} />
       ) : details?.environment.id === id ? (
-        <PackagesTable key={id} packages={details.packages} trans={trans} />
+        <PackagesTable packages={details.packages} trans={trans} />
       ) : (
         <p className="jp-mlinfn-hint" role="status">
           {trans.__('Loading…')}

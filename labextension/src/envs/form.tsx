@@ -60,9 +60,15 @@ export function Form(props: {
         submit();
       }}
       onKeyDown={event => {
-        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+        if (event.key !== 'Enter') {
+          return;
+        }
+        if (event.ctrlKey || event.metaKey) {
           event.preventDefault();
           submit();
+        } else if (event.target instanceof HTMLInputElement) {
+          // Who presses Enter after the label has not listed packages yet.
+          event.preventDefault();
         }
       }}
     >

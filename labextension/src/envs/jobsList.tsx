@@ -5,7 +5,6 @@ import React from 'react';
 import { useSignal } from '../hooks';
 import { IJob, isActive } from '../jobs/api';
 import { describeProgress, describeState } from '../jobs/describe';
-import { PLAIN } from '../jobs/jobView';
 import { IJobs } from '../jobs/tokens';
 
 /**
@@ -55,8 +54,9 @@ export function JobsList(props: {
       </ul>
       {all.some(job => !isActive(job) && job.state !== 'interrupted') && (
         <Button
+          minimal
           small
-          className={PLAIN}
+          className="jp-mlinfn-Link"
           onClick={() => {
             jobs.model.clear().catch(reason => console.warn(reason));
           }}

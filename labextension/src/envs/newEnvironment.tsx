@@ -191,9 +191,13 @@ export class NewEnvironment extends ReactWidget {
   private _onJobs(): void {
     const { jobs, trans } = this._options;
     const job = this._jobId === null ? undefined : jobs.model.get(this._jobId);
-    const title = job
-      ? jobs.presenterOf(job).doing(job)
-      : trans.__('New environment');
+    const presenter = job && jobs.presenterOf(job);
+    const title =
+      job && presenter
+        ? job.state === 'done'
+          ? presenter.done(job)
+          : presenter.doing(job)
+        : trans.__('New environment');
     this.title.label = title;
     const parent = this.parent;
     if (parent) {
@@ -224,6 +228,8 @@ function Content(props: {
 }): JSX.Element {
   const { widget, options } = props;
   useSignal(options.jobs.model.changed);
+  // What can be done after it depends on what is in the environment.
+  useSignal(options.envs.changed);
   useSignal(widget.stateChanged);
   return widget.content();
 }

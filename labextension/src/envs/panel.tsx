@@ -2,7 +2,7 @@ import { TranslationBundle } from '@jupyterlab/translation';
 import { Button, ReactWidget } from '@jupyterlab/ui-components';
 import { ISignal, Signal } from '@lumino/signaling';
 import { Widget } from '@lumino/widgets';
-import React from 'react';
+import React, { useEffect, useRef } from 'react';
 
 import { ErrorView } from '../errorView';
 import { formatBytes } from '../format';
@@ -118,6 +118,15 @@ function Content(props: {
   useSignal(jobs.model.changed);
   useSignal(panel.stateChanged);
 
+  const shown = useRef<HTMLDivElement>(null);
+  const choice = panel.chosenId ?? panel.chosenJob;
+  useEffect(() => {
+    // Where the list stands above, what was chosen would be out of sight.
+    if (choice !== null && panel.hasClass('jp-mod-narrow')) {
+      shown.current?.scrollIntoView({ block: 'start' });
+    }
+  }, [panel, choice]);
+
   const { environments, error, places } = envs;
   if (environments === null) {
     return error ? (
@@ -189,7 +198,7 @@ function Content(props: {
           </p>
         ))}
       </nav>
-      <div className="jp-mlinfn-Environments-chosen">
+      <div ref={shown} className="jp-mlinfn-Environments-chosen">
         {job ? (
           <JobView
             key={job.id}
@@ -207,6 +216,7 @@ function Content(props: {
           />
         ) : chosen ? (
           <Details
+            key={chosen.id}
             environment={chosen}
             envs={envs}
             api={options.api}

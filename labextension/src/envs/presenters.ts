@@ -4,6 +4,7 @@ import { formatBytes } from '../format';
 import { IJob } from '../jobs/api';
 import { IJobAction, IJobPresenter } from '../jobs/tokens';
 import { EnvironmentActions } from './actions';
+import { IEnvironment } from './api';
 import { EnvsModel } from './model';
 
 /**
@@ -34,18 +35,23 @@ export function creationPresenter(
       ),
     actions: job => {
       const id = String(job.result?.env_id ?? job.subject.env_id ?? '');
-      const environment = envs.get(id);
+      const inIt = (act: (found: IEnvironment) => Promise<void>): void => {
+        void withEnvironment(envs, id).then(found =>
+          found ? act(found) : actions.showDetails(id)
+        );
+      };
       const offered: IJobAction[] = [];
-      if (environment && environment.kernels.length > 0) {
+      const kernels = envs.get(id)?.kernels ?? job.result?.kernels;
+      if (Array.isArray(kernels) && kernels.length > 0) {
         offered.push({
           label: trans.__('New notebook'),
-          run: () => void actions.newNotebook(environment)
+          run: () => inIt(found => actions.newNotebook(found))
         });
       }
-      if (environment && actions.hasTerminals) {
+      if (actions.hasTerminals) {
         offered.push({
           label: trans.__('Terminal here'),
-          run: () => void actions.openTerminal(environment)
+          run: () => inIt(found => actions.openTerminal(found))
         });
       }
       offered.push({
@@ -84,6 +90,19 @@ export function removalPresenter(
       ),
     actions: () => []
   };
+}
+
+/**
+ * The environment as it is listed; a job may have ended before the list was read again.
+ */
+async function withEnvironment(
+  envs: EnvsModel,
+  id: string
+): Promise<IEnvironment | undefined> {
+  if (!envs.get(id)) {
+    await envs.refresh();
+  }
+  return envs.get(id);
 }
 
 function labelOf(job: IJob): string {

@@ -103,7 +103,15 @@ function Refusal(props: {
       <p className="jp-mlinfn-Preview-line jp-mod-warn">{told.message}</p>
       {problems.map((problem, index) => (
         <p key={index} className="jp-mlinfn-Preview-problem">
-          {problem.message !== told.message && <span>{problem.message} </span>}
+          {problem.message !== told.message && (
+            <span>
+              {problem.value !== undefined &&
+                !problem.message.includes(problem.value) && (
+                  <strong>{problem.value}: </strong>
+                )}
+              {problem.message}
+            </span>
+          )}
           {problem.value !== undefined &&
             (problem.suggestions ?? []).length > 0 && (
               <>

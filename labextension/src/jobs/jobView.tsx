@@ -168,7 +168,6 @@ export function JobView(props: IJobViewProps): JSX.Element {
 
 export const PRIMARY = 'jp-mod-styled jp-mod-accept';
 export const PLAIN = 'jp-mod-styled jp-mod-reject';
-export const DANGER = 'jp-mod-styled jp-mod-warn';
 
 /**
  * The bar with its text; without a width as long as nobody knows how much is left.

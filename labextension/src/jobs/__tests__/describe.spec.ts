@@ -1,0 +1,77 @@
+import { nullTranslator } from '@jupyterlab/translation';
+
+import { IJobProgress } from '../api';
+import { describeProgress, fractionDone, secondsTaken } from '../describe';
+import { job } from './fakes';
+
+const trans = nullTranslator.load('jupyter_mlinfn');
+
+const progress = (change: Partial<IJobProgress>): IJobProgress => ({
+  phase: 'downloading',
+  packages_done: null,
+  packages_total: null,
+  bytes_done: null,
+  bytes_total: null,
+  seconds_left: null,
+  ...change
+});
+
+describe('describeProgress', () => {
+  it('says packages, bytes and time left', () => {
+    const text = describeProgress(
+      job({
+        progress: progress({
+          packages_done: 31,
+          packages_total: 47,
+          bytes_done: 210e6,
+          bytes_total: 312e6,
+          seconds_left: 18
+        })
+      }),
+      trans
+    );
+    expect(text).toBe('downloading 31 of 47 · 210 of 312 MB · about 20 s');
+  });
+
+  it('says nothing that is not known', () => {
+    const solving = job({ progress: progress({ phase: 'solving' }) });
+    expect(describeProgress(solving, trans)).toBe('choosing versions');
+    expect(describeProgress(job({ state: 'queued' }), trans)).toBe(
+      'waiting for its turn'
+    );
+  });
+});
+
+describe('fractionDone', () => {
+  it('is not known while solving', () => {
+    expect(fractionDone(progress({ phase: 'solving' }))).toBeNull();
+    expect(fractionDone(progress({}))).toBeNull();
+    expect(fractionDone(null)).toBeNull();
+  });
+
+  it('never goes back from phase to phase', () => {
+    const steps = [
+      progress({ bytes_done: 0, bytes_total: 10 }),
+      progress({ bytes_done: 10, bytes_total: 10 }),
+      progress({ phase: 'linking', packages_done: 0, packages_total: 4 }),
+      progress({ phase: 'linking', packages_done: 4, packages_total: 4 }),
+      progress({ phase: 'finishing' })
+    ].map(fractionDone);
+    expect(steps).toEqual([...steps].sort((a, b) => (a ?? 0) - (b ?? 0)));
+    expect(steps[0]).toBe(0);
+    expect(steps[4]).toBeLessThan(1);
+  });
+
+  it('does not exceed the whole where more is done than was announced', () => {
+    expect(
+      fractionDone(progress({ bytes_done: 20, bytes_total: 10 }))
+    ).toBeCloseTo(0.7);
+  });
+});
+
+describe('secondsTaken', () => {
+  it('is from start to end', () => {
+    expect(secondsTaken(job({ finished: '2026-11-23T20:00:35Z' }))).toBe(34);
+    expect(secondsTaken(job())).toBeNull();
+  });
+});
