@@ -34,14 +34,23 @@ class Journal:
     def lease_file(self, job_id: str) -> Path:
         return self._folder / job_id / "lease"
 
+    def begin(self, job: Job) -> None:
+        """Journal a new job.
+
+        Raises:
+            OSError: the storage is gone, full or read-only.
+        """
+        (self._folder / job.id).mkdir(parents=True)
+        self.write(job)
+
     def write(self, job: Job) -> None:
         """Journal the job as it is now.
 
         Raises:
             OSError: the storage is gone, full or read-only.
         """
+        # No mkdir here: a volume that went away must not be written beside.
         entry = self._folder / job.id
-        entry.mkdir(parents=True, exist_ok=True)
         temporary = entry / f".job-{os.getpid()}.json"
         with temporary.open("w", encoding="utf-8") as file:
             json.dump(job.to_json(), file)

@@ -47,6 +47,7 @@ class JobManager:
         self._kinds: dict[str, Work] = {}
         self._runs: dict[str, _Run] = {}
         self._orphans: dict[str, Lease] = {}
+        self._unwritten: dict[str, Job] = {}
         self._watch: asyncio.Task[None] | None = None
         self._closing = False
 
@@ -69,16 +70,17 @@ class JobManager:
             OSError: the job cannot be journalled, so it was not started.
         """
         job = Job(uuid.uuid4().hex, kind, title, dict(subject), dict(request))
-        await asyncio.to_thread(self._journal.write, job)
+        await asyncio.to_thread(self._journal.begin, job)
         await self._start(job)
         await self._prune()
         return job
 
     async def all(self) -> list[Job]:
         """All jobs, newest first."""
+        await self._write_again()
         stored = await asyncio.to_thread(self._journal.read_all)
         running = {job_id: run.context.job for job_id, run in self._runs.items()}
-        jobs = {job.id: job for job in stored} | running
+        jobs = {job.id: job for job in stored} | self._unwritten | running
         return sorted(jobs.values(), key=lambda job: job.created, reverse=True)
 
     async def get(self, job_id: str) -> Job:
@@ -89,7 +91,8 @@ class JobManager:
         """
         if run := self._runs.get(job_id):
             return run.context.job
-        job = await asyncio.to_thread(self._journal.read, job_id)
+        await self._write_again()
+        job = self._unwritten.get(job_id) or await asyncio.to_thread(self._journal.read, job_id)
         if job is None:
             raise NotFoundError(
                 "There is no such job.", reason="It may have been cleared.", hint="Look at the list of jobs."
@@ -130,6 +133,7 @@ class JobManager:
                 run.task.cancel()
             return run.context.job
         if job.state in ENDED:
+            self._unwritten.pop(job_id, None)
             await asyncio.to_thread(self._journal.forget, job_id)
             self._changed(job_id)
             return None
@@ -220,6 +224,8 @@ class JobManager:
         finally:
             await run.context.settle()
             await asyncio.to_thread(run.lease.give_back)
+            if not run.context.journalled:
+                self._unwritten[job_id] = run.context.job
             self._runs.pop(job_id, None)
             self._changed(job_id)
 
@@ -314,6 +320,15 @@ class JobManager:
             _log.warning("Job %s: cannot look whether it was interrupted: %s", job_id, error)
             return False
         return True
+
+    async def _write_again(self) -> None:
+        """Journal the ends of jobs that could not be written: their storage may be back."""
+        for job in list(self._unwritten.values()):
+            try:
+                await asyncio.to_thread(self._journal.write, job)
+            except OSError:
+                continue
+            self._unwritten.pop(job.id, None)
 
     async def _prune(self) -> None:
         ended = [job for job in await self.all() if job.state in ENDED and job.id not in self._runs]

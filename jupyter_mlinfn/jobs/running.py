@@ -29,6 +29,8 @@ class RunningJob:
         self._flushing = asyncio.Lock()
         self._flushes: set[asyncio.Task[None]] = set()
         self._journalled = asyncio.get_running_loop().time()
+        self.journalled = True
+        """Whether the last change of state could be written."""
 
     @property
     def job(self) -> Job:
@@ -58,7 +60,7 @@ class RunningJob:
             setattr(self._job, name, value)
         await self.flush()
         self._journalled = asyncio.get_running_loop().time()
-        await self._in_thread(self._journal.write, self._job)
+        self.journalled = await self._in_thread(self._journal.write, self._job)
         self._changed(self._job.id)
 
     async def flush(self) -> None:
@@ -94,8 +96,10 @@ class RunningJob:
             await self._in_thread(self._journal.write, self._job)
         self._changed(self._job.id)
 
-    async def _in_thread(self, write: Callable[..., None], *args: Any) -> None:
+    async def _in_thread(self, write: Callable[..., None], *args: Any) -> bool:
         try:
             await asyncio.to_thread(write, *args)
         except OSError as error:
             logging.getLogger(__name__).warning("Job %s: cannot write its journal: %s", self._job.id, error)
+            return False
+        return True
