@@ -25,6 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
+from jupyter_mlinfn.envs.worker.protocol import WorkerSettings  # noqa: E402 - the same
+from jupyter_mlinfn.envs.worker_process import WorkerProcess  # noqa: E402 - the same
 from tests.support.channel_server import ChannelServer  # noqa: E402 - the tree is not installed
 from tests.support.packages import Channel, Package, zstd_stored_blocks  # noqa: E402 - the same
 
@@ -32,10 +34,12 @@ NAMES = 26_000
 """Package names in conda-forge for linux-64 and noarch, roughly."""
 CORE = 400
 """Names that most others depend on, each with many builds: python, numpy, openssl, …"""
+SPECS = ["small", "ipykernel"]
+"""Reaches all of the core: 90,000 records are looked at."""
 
 
 def records(count: int, noarch: bool, seed: int) -> Iterator[tuple[str, dict[str, object]]]:
-    """(file name, record) pairs of about 430 bytes of JSON each, as conda-forge's have."""
+    """(file name, record) pairs of about 570 bytes of JSON each; conda-forge's have about 450."""
     chance = random.Random(seed)  # noqa: S311 - repeatable numbers are wanted
     hexadecimal = "0123456789abcdef"
     names = range(1, NAMES, 2) if noarch else range(0, NAMES, 2)
@@ -49,7 +53,9 @@ def records(count: int, noarch: bool, seed: int) -> Iterator[tuple[str, dict[str
             name, version = f"package-{index:05d}", f"{1 + minor // 20}.{minor % 20}.{number % 3}"
             depends = [
                 f"package-{other:05d} >=1.{chance.randrange(2)},<{chance.randrange(90, 99)}.0a0"
-                for other in sorted(chance.sample(range(min(index, CORE)), min(index, chance.randrange(3, 10))))
+                for other in sorted(
+                    chance.sample(range(min(index, CORE)), min(index, chance.randrange(3, 10)))
+                )
             ]
             stamp = "".join(chance.choices(hexadecimal, k=8))
             string = f"py3{9 + number % 5}h{stamp[:7]}_{number}"
@@ -96,11 +102,13 @@ def write_repodata(folder: Path, subdir: str, count: int, extra: dict[str, objec
 def build(folder: Path, count: int) -> int:
     """The channel; returns the bytes of its repodata."""
     channel = Channel(folder)
-    channel.add(Package("small", depends=["package-25000", "package-25001"]), Package("alone"))
+    channel.add(Package("small", depends=["package-25000", "package-25001"]), Package("ipykernel"))
     channel.write()
     extra = json.loads((folder / "noarch" / "repodata.json").read_text())["packages.conda"]
     share = count * 6 // 10
-    return write_repodata(folder, "linux-64", share, {}) + write_repodata(folder, "noarch", count - share, extra)
+    return write_repodata(folder, "linux-64", share, {}) + write_repodata(
+        folder, "noarch", count - share, extra
+    )
 
 
 BARE = """
@@ -140,3 +148,77 @@ def bare(url: str, cache: Path, specs: list[str], prefix: str, environ: dict[str
         env={**os.environ, **environ},
     )
     return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+async def ours(url: str, state: Path, specs: list[str], prefix: str) -> dict[str, float]:
+    """The worker of this project, with its settings."""
+    settings = WorkerSettings([url], str(state / "pkgs"), str(state / "repodata"))
+    worker = await WorkerProcess.start(lambda line: print(line, file=sys.stderr))
+    request = {"op": "install" if prefix else "plan", "specs": specs, "settings": settings.to_json()}
+    start = time.monotonic()
+    try:
+        answer = await worker.ask({**request, "prefix": prefix or None}, lambda event: None)
+    finally:
+        await worker.kill()
+    plan = answer["plan"] if prefix else answer
+    return {
+        "packages": len(plan["packages"]),
+        "peak": worker.peak_memory or 0,
+        "anonymous": worker.peak_anonymous or 0,
+        "seconds": time.monotonic() - start,
+    }
+
+
+def measure(server: ChannelServer, folder: Path) -> dict[str, dict[str, float]]:
+    """Every row of the table."""
+    rows: dict[str, dict[str, float]] = {}
+    for encoding in ("zst", "json"):
+        server.faults = {} if encoding == "zst" else {".zst": "404"}
+        for who in ("rattler", "ours"):
+            state = folder / f"{encoding}-{who}"
+            state.mkdir()
+            for what, specs, prefix in (
+                ("solve, cold", SPECS, ""),
+                ("solve, warm", SPECS, ""),
+                ("install one, warm", ["ipykernel"], str(state / "prefix")),
+            ):
+                if who == "ours":
+                    row = asyncio.run(ours(server.url, state, specs, prefix))
+                else:
+                    row = bare(server.url, state, specs, prefix, {})
+                rows[f"{encoding}, {what}, {who}"] = row
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--records", type=int, default=900_000)
+    parser.add_argument("--keep", type=Path, help="folder for the channel, reused when it is there")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        channel = options.keep or Path(temporary) / "channel"
+        if not (channel / "linux-64" / "repodata.json").exists():
+            print(f"generating {options.records:,} records …", flush=True)
+            build(channel, options.records)
+        size = sum((channel / subdir / "repodata.json").stat().st_size for subdir in ("linux-64", "noarch"))
+        print(f"repodata.json: {size / 1e6:.0f} MB, {options.records:,} records\n")
+        with ChannelServer(channel) as server:
+            rows = measure(server, Path(temporary))
+        print(f"{'':32} {'packages':>8} {'peak MB':>8} {'anonymous MB':>13} {'seconds':>8}")
+        for label, row in rows.items():
+            print(
+                f"{label:32} {row['packages']:8.0f} {row['peak'] / 1e6:8.0f}"
+                f" {row['anonymous'] / 1e6:13.0f} {row['seconds']:8.1f}"
+            )
+        worst = max(row["anonymous"] for label, row in rows.items() if label.endswith("ours"))
+        print(f"\nours, worst: {worst / 1e6:.0f} MB, {worst / size:.2f} bytes a byte of repodata")
+        for what in ("zst, solve, cold", "zst, solve, warm", "json, solve, cold"):
+            ratio = rows[f"{what}, ours"]["anonymous"] / rows[f"{what}, rattler"]["anonymous"]
+            print(f"{what}: ours / rattler = {ratio:.2f}")
+        if options.json:
+            options.json.write_text(json.dumps({"repodata_bytes": size, "rows": rows}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -77,7 +77,9 @@ class WorkerProcess:
         self._count = 0
         self._ending = False
         self.peak_memory: int | None = None
-        """VmHWM in bytes after the last answer."""
+        """VmHWM in bytes after the last answer: file pages included, which the kernel can take back."""
+        self.peak_anonymous: int | None = None
+        """Highest memory in bytes that it could not, during the last request."""
 
     @classmethod
     async def start(cls, note: Callable[[str], None]) -> WorkerProcess:
@@ -128,6 +130,7 @@ class WorkerProcess:
                 event: Event = json.loads(answer)
                 if event["type"] == "result":
                     self.peak_memory = event.get("peak_memory")
+                    self.peak_anonymous = event.get("peak_anonymous")
                     result: Event = event["result"]
                     return result
                 if event["type"] == "error":

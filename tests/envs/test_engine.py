@@ -492,3 +492,21 @@ async def test_a_version_that_is_not_there(engine: Engine) -> None:
         await engine.plan(["numpy >9"])
     assert caught.value.message == "There is no such version."
     assert caught.value.fields["specs"][0]["value"] == "numpy >9"
+
+
+async def test_a_channel_without_any_kernel_is_told(tmp_path: Path) -> None:
+    bare = Channel(tmp_path / "bare")
+    bare.add(Package("data"))
+    bare.write()
+    engine = Engine(settings(tmp_path, bare.url), condarc=Condarc())
+    with pytest.raises(UnsolvableError) as caught:
+        await engine.plan(["data"])
+    assert "no kernel" in caught.value.message
+    assert "conda-forge" in caught.value.hint
+    await engine.close()
+
+
+async def test_memory_is_reported(engine: Engine, tmp_path: Path) -> None:
+    result = await engine.install(tmp_path / "envs" / "e", [], on_progress=nothing, on_log=nothing)
+    assert result.peak_memory is not None
+    assert 10_000_000 < result.peak_memory < 300_000_000

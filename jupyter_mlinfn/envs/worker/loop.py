@@ -69,7 +69,12 @@ class _Worker:
             except MlinfnError as error:
                 self._output.send("error", error=error.to_json())
             else:
-                self._output.send("result", result=result, peak_memory=memory.peak_memory())
+                self._output.send(
+                    "result",
+                    result=result,
+                    peak_memory=memory.peak_memory(),
+                    peak_anonymous=self._guard.peak if self._guard else None,
+                )
             if request["op"] == "install":
                 os._exit(0)
 

@@ -64,14 +64,14 @@ class Solution:
     added: list[str] = field(default_factory=list)
 
 
-def brings_kernel(record: RepoDataRecord, caches: Sequence[Path]) -> bool:
-    """Whether a package installs a kernelspec: by its list of files where it is cached, else by
-    its name (kernels on conda-forge are named `*_kernel`, `*-kernel`, `xeus-*`, or listed)."""
-    name = record.name.normalized
-    if name in KERNELS or _KERNEL_NAME.match(name):
+def any_kernel(records: Sequence[RepoDataRecord], caches: Sequence[Path]) -> bool:
+    """Whether one of the packages installs a kernelspec: by its name (kernels on conda-forge are
+    named `*_kernel`, `*-kernel`, `xeus-*`, or listed), else by its files where it is cached."""
+    names = [record.name.normalized for record in records]
+    if any(name in KERNELS or _KERNEL_NAME.match(name) for name in names):
         return True
-    stem = record.file_name.removesuffix(".conda").removesuffix(".tar.bz2")
-    return any(_lists_kernel(cache / stem / "info" / "paths.json") for cache in caches)
+    stems = [record.file_name.removesuffix(".conda").removesuffix(".tar.bz2") for record in records]
+    return any(_lists_kernel(cache / stem / "info" / "paths.json") for stem in stems for cache in caches)
 
 
 def _lists_kernel(paths: Path) -> bool:
@@ -153,11 +153,16 @@ class Solver:
         self._output.send("progress", progress={"phase": "solving"})
         records = await self._solve(parsed, specs) if parsed else []
         caches = self._session.cache_folders()
-        if await asyncio.to_thread(lambda: any(brings_kernel(record, caches) for record in records)):
+        if await asyncio.to_thread(any_kernel, records, caches):
             return Solution(records, list(specs))
         added = ["ipykernel"]
         everything = [*specs, *added]
-        self._check_known([MatchSpec("ipykernel")], added, names)
+        if "ipykernel" not in names:
+            raise UnsolvableError(
+                "The environment would have no kernel.",
+                reason="No package asked for brings one, and the channels have no ipykernel.",
+                hint="Add a channel that has ipykernel, such as conda-forge, or a package with a kernel.",
+            )
         records = await self._solve([*parsed, MatchSpec("ipykernel")], everything)
         return Solution(records, everything, added)
 
