@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import ConflictError, from_os_error
+from ..errors import ConflictError, DependencyError, from_os_error
 from ..jobs.models import JobContext, now
 from .bytecode import BytecodeCompiler
 from .catalogue import Catalogue
@@ -20,6 +20,9 @@ from .prefix import environment_id
 from .trash import Trash
 
 KIND = "envs.create"
+
+_LOOKED_EVERY = 1.0
+"""Seconds between two looks whether the prefix is still there."""
 
 _CLEARED_WITHIN = 1.0
 """Seconds that a cancelled job waits for its files to go; they are out of sight before."""
@@ -76,12 +79,15 @@ class Creation:
         context.progress(Progress("preparing"))
         context.log(f"Creating {self.places.display(prefix)}")
         await asyncio.to_thread(self._claim, prefix, marker)
-        installed = await self.installer.install(
+        installed = await self._while_there(
             prefix,
-            request["specs"],
-            channels=request["channels"],
-            on_progress=context.progress,
-            on_log=context.log,
+            self.installer.install(
+                prefix,
+                request["specs"],
+                channels=request["channels"],
+                on_progress=context.progress,
+                on_log=context.log,
+            ),
         )
         context.progress(Progress("finishing"))
         specs = list(installed.plan.specs)
@@ -107,6 +113,27 @@ class Creation:
             await self.catalogue.look()
             clearing = asyncio.ensure_future(asyncio.to_thread(self.trash.clear, thrown_away))
             await asyncio.wait([clearing], timeout=_CLEARED_WITHIN)
+
+    async def _while_there(self, prefix: Path, work: Coroutine[Any, Any, Installed]) -> Installed:
+        """Do the work as long as the prefix is there.
+
+        The engine makes folders that are missing: below the mount point of a volume that went
+        away it would write, unseen, to the container's own disk.
+        """
+        working = asyncio.ensure_future(work)
+        try:
+            while not working.done():
+                await asyncio.wait([working], timeout=_LOOKED_EVERY)
+                if not working.done() and not await asyncio.to_thread(_marked, prefix):
+                    raise DependencyError(
+                        f"{self.places.display(prefix)} has disappeared while it was being made.",
+                        reason="Your private storage went away, or somebody removed the folder.",
+                        hint="Try again when your private storage is back.",
+                    )
+            return working.result()
+        finally:
+            working.cancel()
+            await asyncio.wait([working])
 
     def _claim(self, prefix: Path, marker: Marker) -> None:
         """Make the prefix ours: making a folder is atomic, on NFS too, so one of two wins."""
@@ -153,3 +180,7 @@ class Creation:
         thrown_away = self.trash.throw_away(prefix)
         unregister(prefix)
         return thrown_away
+
+
+def _marked(prefix: Path) -> bool:
+    return read_marker(prefix) is not None
