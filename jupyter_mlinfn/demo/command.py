@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         BadInputError: the folder or the port cannot be used.
         DependencyError: no channel can be had, or the server does not start.
     """
-    console = Console(highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     port = choose_port(args.port)
     temporary = args.dir is None
     folder = Path(tempfile.mkdtemp(prefix="mlinfn-demo-")) if temporary else args.dir

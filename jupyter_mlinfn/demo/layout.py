@@ -27,7 +27,7 @@ _WELCOME = """# A small platform
 * Everything else here, this file included, is gone at the next start.
 
 **Try it:** in the launcher, click *New environment*, call it `first`, ask for `mlinfn-plots` and create it.
-Its kernel is there the second it is done. 
+Its kernel is there the second it is done.
 The environment `physics` is for everybody: you can use it, not change it.
 
 Where the channel is the one that the demo built, it has `python`, `ipykernel`, `pip`, and to try things out:

@@ -121,6 +121,7 @@ class DemoServer:
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + _START_SECONDS
         address = f"http://127.0.0.1:{self._port}/api"
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never through a proxy
         while time.monotonic() < deadline:
             if self._running().poll() is not None:
                 break
