@@ -205,6 +205,14 @@ def _difference(
     return difference
 
 
+def _stamp(path: str) -> tuple[int, int, int]:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - see `ActivationCache._key`
+    except OSError:
+        return 0, 0, 0
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
 class ActivationCache:
     """Activations, worked out again only when their sources change.
 
@@ -235,14 +243,13 @@ class ActivationCache:
             return activation
 
     def _key(self, prefix: Path) -> str:
-        etc = prefix / "etc" / "conda"
-        sources = [etc / "activate.d", *_files(etc / "activate.d", ".sh")]
-        sources += [etc / "env_vars.d", *_files(etc / "env_vars.d", ""), prefix / "conda-meta" / "state"]
+        # Once for each environment at every listing: strings, since a Path costs as much as a stat.
+        etc = f"{prefix}/etc/conda"
         stamps: list[object] = [_FORMAT, str(prefix), [os.environ.get(name) for name in ALLOWED_VARIABLES]]
-        for source in sources:
-            with contextlib.suppress(OSError):
-                status = source.stat()
-                stamps.append((str(source), status.st_mtime_ns, status.st_size, status.st_ino))
+        stamps.append(_stamp(f"{prefix}/conda-meta/state"))
+        for folder in (f"{etc}/activate.d", f"{etc}/env_vars.d"):
+            with contextlib.suppress(OSError), os.scandir(folder) as entries:
+                stamps += sorted((entry.path, _stamp(entry.path)) for entry in entries)
         return hashlib.sha256(json.dumps(stamps).encode()).hexdigest()
 
     def _load(self, prefix: Path, key: str) -> Activation | None:

@@ -14,6 +14,7 @@ import contextlib
 import itertools
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 
 from jupyter_core.paths import jupyter_data_dir
 
-from .activation import ActivationCache
+from .activation import Activation, ActivationCache
 from .models import Environment, EnvironmentKernel
 from .prefix import is_prefix
 
@@ -31,6 +32,8 @@ OWNER = "jupyter_mlinfn"
 _LOGO_LIMIT = 1 << 20
 _RUNNER = "nb_conda_kernels.runner"
 _unique = itertools.count()
+_UNREADABLE: dict[str, Any] = {}
+_SETTLED_NS = 2_000_000_000  # See `scan`.
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,10 @@ class KernelspecWriter:
         self.kernels_dir = Path(jupyter_data_dir()) / "kernels" if kernels_dir is None else kernels_dir
         self._activations = activations or ActivationCache()
         self._last: Mapping[str, dict[str, Any]] = {}
+        # Both only spare work: what was read, until the file changes, and what was rendered,
+        # as long as the scan and the activation hand over the same objects.
+        self._read: dict[str, tuple[tuple[int, int, int], dict[str, Any]]] = {}
+        self._rendered: dict[str, tuple[Environment, Activation, dict[str, Any]]] = {}
 
     def sync(self, environments: Iterable[Environment], *, unreachable: Sequence[Path] = ()) -> SyncResult:
         """Write what is missing or differs, remove what belongs to environments that are gone.
@@ -138,13 +145,14 @@ class KernelspecWriter:
         """Kernelspecs of ours in the folder, by the lower-case name of their folders."""
         found: dict[str, WrittenKernelspec] = {}
         try:
-            folders = sorted(self.kernels_dir.iterdir())
+            with os.scandir(self.kernels_dir) as entries:
+                names = sorted(entry.name for entry in entries)
         except FileNotFoundError:
             return found
-        for folder in folders:
-            spec = _read_spec(folder)
+        for name in names:
+            spec = self._read_spec(name)
             if spec is not None and _is_ours(spec):
-                found[folder.name.lower()] = WrittenKernelspec(folder, spec)
+                found[name.lower()] = WrittenKernelspec(self.kernels_dir / name, spec)
         return found
 
     def prefixes(self) -> list[Path]:
@@ -174,9 +182,14 @@ class KernelspecWriter:
     def _write(
         self, name: str, environment: Environment, kernel: EnvironmentKernel, changes: _Changes
     ) -> dict[str, Any] | None:
+        present = self._read_spec(name)
+        activation = self._activations.of(environment.prefix)
+        before = self._rendered.get(name)
+        if before is not None and before == (environment, activation, present):
+            changes.warnings += activation.warnings
+            return before[2]
         folder = self.kernels_dir / name
-        present = _read_spec(folder)
-        if present is None and (folder / "kernel.json").exists():
+        if present == _UNREADABLE:
             changes.warnings.append(
                 f"The kernelspec {folder} is not ours and cannot be read; it was left alone."
             )
@@ -190,7 +203,6 @@ class KernelspecWriter:
                 f"A kernelspec called {name} that is not ours is in {self.kernels_dir}; it was left alone."
             )
             return None
-        activation = self._activations.of(environment.prefix)
         changes.warnings += activation.warnings
         spec = render(environment, kernel, activation.variables)
         logos_changed = _copy_logos(kernel.spec_dir, folder)
@@ -200,7 +212,32 @@ class KernelspecWriter:
             changes.added.append(name)
         elif spec != present or logos_changed:
             changes.changed.append(name)
+        self._rendered[name] = (environment, activation, spec)
         return spec
+
+    def _read_spec(self, name: str) -> dict[str, Any] | None:
+        """The kernel.json in a folder; None where there is none."""
+        path = f"{self.kernels_dir}/{name}/kernel.json"
+        try:
+            status = os.stat(path)  # noqa: PTH116 - one for each kernel at every listing
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError:
+            return _UNREADABLE
+        stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+        known = self._read.get(name)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        try:
+            spec = json.loads(Path(path).read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            spec = None
+        content = spec if isinstance(spec, dict) else _UNREADABLE
+        if time.time_ns() - status.st_mtime_ns > _SETTLED_NS:  # Else it may change without a trace.
+            self._read[name] = (stamp, content)
+        return content
 
     def _remove_gone(
         self,
@@ -280,14 +317,6 @@ def _command(prefix: Path, kernel: EnvironmentKernel) -> list[str]:
 
 def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _read_spec(folder: Path) -> dict[str, Any] | None:
-    try:
-        spec = json.loads((folder / "kernel.json").read_bytes())
-    except (OSError, ValueError):
-        return None
-    return spec if isinstance(spec, dict) else None
 
 
 def _to_bytes(spec: Mapping[str, Any]) -> bytes:

@@ -74,14 +74,14 @@ def is_prefix(path: Path) -> bool:
 Fingerprint = tuple[tuple[int, int, int] | None, ...]
 
 
-def fingerprint(prefix: Path, kernels: Sequence[OwnKernel] = ()) -> Fingerprint:
+def fingerprint(prefix: str, kernels: Sequence[OwnKernel] = ()) -> Fingerprint:
     """Changes when `read_prefix` would answer something else: (mtime, inode, size) of the sources.
 
     Each kernel.json is among them: rewriting one in place leaves its folder's time alone.
     """
-    root = str(prefix)
-    meta = f"{root}/conda-meta"
-    sources = [meta, f"{meta}/history", f"{meta}/{MARKER}", f"{root}/share/jupyter/kernels"]
+    meta = f"{prefix}/conda-meta"
+    # Not conda-meta/history: whatever changes an environment touches the folder too.
+    sources = [meta, f"{meta}/{MARKER}", f"{prefix}/share/jupyter/kernels"]
     sources += [f"{kernel.spec_dir}/kernel.json" for kernel in kernels]
     return tuple(_stamp(source) for source in sources)
 

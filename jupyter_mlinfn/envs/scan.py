@@ -59,6 +59,7 @@ class ScanResult:
 class _Known:
     """A prefix as it was last read."""
 
+    prefix: Path
     stamps: Fingerprint
     facts: PrefixFacts
     id: str
@@ -70,7 +71,7 @@ class _Look:
     """What one thread finds in one folder; complete once `thread` has ended."""
 
     thread: threading.Thread
-    found: dict[Path, _Known] = field(default_factory=dict)
+    found: dict[str, _Known] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     reachable: bool = True
 
@@ -81,7 +82,7 @@ class _Folder:
     def __init__(self, path: Path, origin: Origin) -> None:
         self.path = path
         self.origin = origin
-        self.known: Mapping[Path, _Known] = {}
+        self.known: Mapping[str, _Known] = {}  # By the path; a Path as the key costs as much as a stat.
         self._look: _Look | None = None
 
     def start(self) -> None:
@@ -126,29 +127,28 @@ class _Folder:
             look.found[prefix] = known
             look.warnings += known.facts.warnings
 
-    def _candidates(self) -> list[Path]:
+    def _candidates(self) -> list[str]:
         if self.origin == "shared" and is_prefix(self.path):
-            return [self.path]
+            return [str(self.path)]
         return [
-            self.path / entry.name
+            entry.path
             for entry in sorted(os.scandir(self.path), key=lambda entry: entry.name)
             if not entry.name.startswith(".") and (entry.is_dir(follow_symlinks=False) or entry.is_symlink())
         ]
 
-    def _read(self, prefix: Path) -> _Known:
-        before = self.known.get(prefix)
-        if before is not None:
-            stamps = fingerprint(prefix, before.facts.kernels)
-            if stamps == before.stamps and before.settled:
-                return before
+    def _read(self, path: str) -> _Known:
+        before = self.known.get(path)
+        if before is not None and before.settled and fingerprint(path, before.facts.kernels) == before.stamps:
+            return before
+        prefix = Path(path)
         (prefix / "conda-meta" / "history").stat()
         # Stamped before it is read: a change in between shows at the next scan.
-        first = fingerprint(prefix)
+        first = fingerprint(path)
         facts = read_prefix(prefix, ours=self.origin == "private")
-        stamps = fingerprint(prefix, facts.kernels)
+        stamps = fingerprint(path, facts.kernels)
         newest = max((stamp[0] for stamp in stamps if stamp), default=0)
         settled = stamps[: len(first)] == first and abs(time.time_ns() - newest) > _SETTLED_NS
-        return _Known(stamps, facts, environment_id(prefix), settled)
+        return _Known(prefix, stamps, facts, environment_id(prefix), settled)
 
 
 class EnvironmentScanner:
@@ -183,7 +183,7 @@ class EnvironmentScanner:
         self._patience = patience
         self._remembered = remembered
         self._lock = threading.Lock()
-        self._last: tuple[list[tuple[Path, _Known]], frozenset[Path], ScanResult] | None = None
+        self._last: tuple[list[_Known], frozenset[Path], ScanResult] | None = None
 
     def scan(self) -> ScanResult:
         """Look at all folders. It reads disks: call it in a thread, never on an event loop.
@@ -205,14 +205,14 @@ class EnvironmentScanner:
 
     def _result(self, warnings: list[str], unreachable: list[Path]) -> ScanResult:
         seen: set[str] = set()
-        listed: list[tuple[Path, _Known]] = []
+        listed: list[_Known] = []
         origins: list[Origin] = []
         for folder in self._folders:
-            for prefix, known in folder.known.items():
+            for known in folder.known.values():
                 # One prefix may be reached through two folders, or through a link.
                 if known.facts.ready and known.id not in seen:
                     seen.add(known.id)
-                    listed.append((prefix, known))
+                    listed.append(known)
                     origins.append(folder.origin)
         names_only = self._names_only(unreachable)
         if self._last is not None and self._last[:2] == (listed, names_only):
@@ -237,11 +237,11 @@ class EnvironmentScanner:
         return frozenset(prefixes)
 
     def _environments(
-        self, listed: Sequence[tuple[Path, _Known]], origins: Sequence[Origin], names_only: Iterable[Path]
+        self, listed: Sequence[_Known], origins: Sequence[Origin], names_only: Iterable[Path]
     ) -> tuple[Environment, ...]:
         own_kernels: dict[str, list[tuple[str, str]]] = {str(prefix): [] for prefix in names_only}
-        for prefix, known in listed:
-            own_kernels[str(prefix)] = [
+        for known in listed:
+            own_kernels[str(known.prefix)] = [
                 (kernel.raw_name, str(kernel.spec["display_name"])) for kernel in known.facts.kernels
             ]
         named = name_kernels(
@@ -251,18 +251,15 @@ class EnvironmentScanner:
         )
         by_kernel = {(kernel.prefix, kernel.raw_name): kernel for kernel in named}
         environments = [
-            _environment(prefix, known, origin, by_kernel)
-            for (prefix, known), origin in zip(listed, origins, strict=True)
+            _environment(known, origin, by_kernel) for known, origin in zip(listed, origins, strict=True)
         ]
         return tuple(
             sorted(environments, key=lambda each: (each.origin != "private", each.name, str(each.prefix)))
         )
 
 
-def _environment(
-    prefix: Path, known: _Known, origin: Origin, named: Mapping[tuple[str, str], NamedKernel]
-) -> Environment:
-    facts = known.facts
+def _environment(known: _Known, origin: Origin, named: Mapping[tuple[str, str], NamedKernel]) -> Environment:
+    facts, prefix = known.facts, known.prefix
     kernels: list[EnvironmentKernel] = []
     for own in facts.kernels:
         kernel = named.get((str(prefix), own.raw_name))

@@ -140,14 +140,12 @@ async def test_another_language_in_a_shared_folder_gets_a_card_and_starts(
 
 async def test_no_secret_of_the_server_in_any_kernelspec(own, tmp_path, jp_environ, jp_fetch, jp_data_dir):
     prefix = make_prefix(own / "torch")
-    greedy = (
-        'export ALL="$(env)" TOKEN="$JUPYTERHUB_API_TOKEN" AWS_SECRET_ACCESS_KEY="$AWS_SECRET_ACCESS_KEY"'
-    )
+    greedy = 'export ALL="$(env)" TOKEN="$JUPYTERHUB_API_TOKEN" AWS_KEY="$AWS_SECRET_ACCESS_KEY"'
     add_activation(prefix, "greedy.sh", greedy)
     make_prefix(tmp_path / "shared" / "stats")
     names = write_kernels(own, jp_data_dir, tmp_path / "shared")
     answer = (await jp_fetch("api", "kernelspecs")).body.decode()
-    files = {path: path.read_text() for path in (jp_data_dir / "kernels").glob("*/kernel.json")}
+    files = {path: path.read_text() for path in (jp_data_dir / "kernels").glob("conda-*/kernel.json")}
     assert len(files) == len(names) == 2
     assert set(names) < set(json.loads(answer)["kernelspecs"])
     for text in (answer, *files.values()):
