@@ -27,7 +27,7 @@ STAMP = ".jupyter-mlinfn-stamp"
 
 
 def main() -> None:
-    if sys.version_info < (3, 10):
+    if sys.version_info < (3, 10):  # noqa: UP036 - run by whatever `python3` is, before any check
         sys.exit(f"Python 3.10 or newer is needed, this is {sys.version.split()[0]}: make PYTHON=python3.X …")
     if sys.argv[1:] == ["demo"]:
         set_up(ROOT / ".venv-demo", ("jupyter_mlinfn", *BUILT_FROM), install_clean_copy)

@@ -126,7 +126,7 @@ class DemoServer:
             if self._running().poll() is not None:
                 break
             try:
-                with urllib.request.urlopen(address, timeout=2):
+                with direct.open(address, timeout=2):
                     return
             except (urllib.error.URLError, OSError):
                 time.sleep(0.1)
