@@ -107,11 +107,11 @@ export function Form(props: {
               ? labelProblems.map(problem => problem.message).join(' ')
               : place?.problem
                 ? place.problem
-                : plan
+                : model.name !== null && place
                   ? trans.__(
                       '%1, in %2 — lasts after this server is stopped',
-                      plan.name,
-                      place?.display ?? parentOf(plan.display)
+                      model.name,
+                      place.display
                     )
                   : ''}
           </p>
@@ -278,8 +278,4 @@ function PythonField(props: {
       </div>
     </div>
   );
-}
-
-function parentOf(path: string): string {
-  return path.replace(/\/[^/]*$/, '');
 }

@@ -76,6 +76,15 @@ export class FormModel implements IDisposable {
     }
   }
 
+  /**
+   * The name that the label as it stands now was said to give; null where nobody has said.
+   */
+  get name(): string | null {
+    return this._named?.label === this._draft.label.trim()
+      ? this._named.name
+      : null;
+  }
+
   get changed(): ISignal<this, void> {
     return this._changed;
   }
@@ -253,10 +262,11 @@ export class FormModel implements IDisposable {
 
   private async _ask(): Promise<void> {
     const abort = new AbortController();
+    const wanted = this.wanted;
     this._abort = abort;
     let preview: Preview;
     try {
-      const plan = await this._previewer.preview(this.wanted, abort.signal);
+      const plan = await this._previewer.preview(wanted, abort.signal);
       preview = { state: 'known', plan };
     } catch (thrown) {
       if (isAborted(thrown)) {
@@ -267,6 +277,9 @@ export class FormModel implements IDisposable {
     // An answer that was under way when its request was given up.
     if (!abort.signal.aborted) {
       this._preview = preview;
+      if (preview.state === 'known') {
+        this._named = { label: wanted.label, name: preview.plan.name };
+      }
       this._emit();
     }
   }
@@ -286,6 +299,7 @@ export class FormModel implements IDisposable {
   private _previewer: IPreviewer;
   private _draft: IDraft;
   private _preview: Preview = { state: 'none' };
+  private _named: { label: string; name: string } | null = null;
   private _refusal: MlinfnError | null = null;
   private _abort: AbortController | null = null;
   private _timer = 0;
