@@ -269,7 +269,8 @@ class ActivationCache:
         path = self._folder / f"{environment_id(prefix)}.json"
         part = path.with_name(f".{path.name}.{os.getpid()}.{time.monotonic_ns()}")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            # Not its parents: they are missing when the volume is not mounted.
+            self._folder.mkdir(exist_ok=True)
             part.write_text(content)
             part.replace(path)
         except OSError:
