@@ -170,7 +170,7 @@ function Content(props: {
         className="jp-mlinfn-Environments-list"
         aria-label={trans.__('Environments')}
       >
-        {environments.length > 0 && create}
+        {(environments.length > 0 || job) && create}
         {error && <ErrorView error={error} trans={trans} />}
         {mine.length > 0 && list(trans.__('Mine'), mine)}
         {shared.length > 0 && list(trans.__('Shared'), shared)}

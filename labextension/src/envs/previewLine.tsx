@@ -103,7 +103,8 @@ function Refusal(props: {
       <p className="jp-mlinfn-Preview-line jp-mod-warn">{told.message}</p>
       {problems.map((problem, index) => (
         <p key={index} className="jp-mlinfn-Preview-problem">
-          {problem.message !== told.message && (
+          {(problems.length > 1 ||
+            !told.message.includes(problem.value ?? problem.message)) && (
             <span>
               {problem.value !== undefined &&
                 !problem.message.includes(problem.value) && (
