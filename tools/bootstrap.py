@@ -103,7 +103,7 @@ def install_clean_copy(venv: Path) -> None:
         shutil.copyfile(ROOT / name, target)
     say("Installing (a minute or two the first time)")
     # The version stays while the files change: the old one must go, or pip finds nothing to do.
-    pip(venv, "uninstall", "--quiet", "--yes", "jupyter-mlinfn")
+    pip(venv, "uninstall", "-qq", "--yes", "jupyter-mlinfn")
     pip(venv, "install", "--quiet", str(copy))
 
 
