@@ -193,6 +193,9 @@ class Engine:
                     on_log(line)
 
         on_progress(Progress("preparing"))
+        if self._users == 0:
+            # What the helper holds of the channels' lists (up to 0.5 GB) is needed here.
+            self._end_idle()
         settings = await self._worker_settings(channels)
         worker = await WorkerProcess.start(self._note)
         try:

@@ -36,6 +36,8 @@ def channel(tmp_path: Path) -> Channel:
         Package("xeus-lua", files={"share/jupyter/kernels/lua/kernel.json": b'{"argv": ["lua"]}'}),
         Package("scripted", files={"bin/.scripted-post-link.sh": b"exit 1\n", "share/s": b"s"}),
         Package("big", files={"share/big": os.urandom(2_000_000)}),
+        Package("notebook", depends=["ipykernel"]),
+        Package("lua-suite", depends=["xeus-lua"]),
         Package("old", "0.9", format=".tar.bz2", files={"share/old.txt": b"old"}),
     )
     channel.write()
@@ -99,6 +101,8 @@ async def test_a_plan_says_what_would_be_done(engine: Engine) -> None:
         (["python=3.11"], ["ipykernel"]),
         ([], ["ipykernel"]),
         (["old"], ["ipykernel"]),
+        (["notebook"], []),
+        (["lua-suite"], []),
     ],
 )
 async def test_ipykernel_is_added_where_no_kernel_is(
@@ -106,7 +110,9 @@ async def test_ipykernel_is_added_where_no_kernel_is(
 ) -> None:
     plan = await engine.plan(specs)
     assert plan.added_specs == added
-    assert ("python" in {package.name for package in plan.packages}) == (specs != ["xeus-lua"])
+    assert ("python" in {package.name for package in plan.packages}) == (
+        specs not in (["xeus-lua"], ["lua-suite"])
+    )
 
 
 async def test_install_makes_a_prefix_that_conda_takes_for_its_own(
@@ -510,3 +516,10 @@ async def test_memory_is_reported(engine: Engine, tmp_path: Path) -> None:
     result = await engine.install(tmp_path / "envs" / "e", [], on_progress=nothing, on_log=nothing)
     assert result.peak_memory is not None
     assert 10_000_000 < result.peak_memory < 300_000_000
+
+
+async def test_an_installation_gets_the_memory_of_the_idle_helper(engine: Engine, tmp_path: Path) -> None:
+    await engine.plan([])
+    (helper,) = helpers()
+    await engine.install(tmp_path / "envs" / "e", [], on_progress=nothing, on_log=nothing)
+    assert not helper.is_running()

@@ -263,7 +263,7 @@ async def test_storage_that_goes_away_during_the_work(
     prefix = tmp_path / "envs" / "e"
     task = asyncio.create_task(install(engine, prefix, "alpha"))
     await asyncio.wait_for(asyncio.to_thread(server.hanging.wait), 10)
-    await asyncio.to_thread(shutil.rmtree, tmp_path / "envs")
+    (tmp_path / "envs").rename(tmp_path / "away")
     server.faults.clear()
     server.release.set()
     with pytest.raises(DependencyError) as caught:
@@ -274,7 +274,7 @@ async def test_storage_that_goes_away_during_the_work(
 async def test_a_solve_that_would_not_fit_is_refused_in_words(
     engine: Engine, server: ChannelServer, tmp_path: Path
 ) -> None:
-    tight = make(tmp_path / "tight", server.url, memory_budget=60_000_000)
+    tight = make(tmp_path / "tight", server.url, memory_budget=20_000_000)
     with pytest.raises(NoSpaceError) as caught:
         await tight.plan(["alpha"])
     check(caught.value, NoSpaceError, "of memory", "Shut down kernels")
@@ -344,3 +344,11 @@ def test_the_worker_says_nothing_of_itself_on_stdout() -> None:
         [sys.executable, "-m", "jupyter_mlinfn.envs.worker"], input=b"", capture_output=True, check=False
     )
     assert done.stdout == b""
+
+
+async def test_a_pin_that_cannot_be_read(server: ChannelServer, tmp_path: Path) -> None:
+    engine = make(tmp_path / "state", server.url, condarc=Condarc(pinned_packages=["numpy ><2"]))
+    with pytest.raises(BadInputError) as caught:
+        await engine.plan(["alpha"])
+    check(caught.value, BadInputError, "numpy ><2", "pinned_packages")
+    await engine.close()

@@ -19,14 +19,16 @@ from rattler import (
     VirtualPackage,
     VirtualPackageOverrides,
 )
+from rattler.exceptions import InvalidMatchSpecError
 
+from ...errors import BadInputError
 from .protocol import WorkerSettings
 
 MAX_RETRIES = 2
 """A dead channel is named after about 2 s, a hiccup is survived."""
 
 CONCURRENT_REQUESTS = 10
-"""Ten hold a link busy; rattler's own hundred cost buffers (bench/memory.py)."""
+"""Ten keep a link busy; a hundred, rattler's own figure, is hard on a proxy."""
 
 
 class Session:
@@ -46,7 +48,7 @@ class Session:
         )
         self.channels = [Channel(url) for url in settings.channels]
         self.virtual_packages = VirtualPackage.detect(VirtualPackageOverrides.from_env())
-        self.pins = [MatchSpec(pin) for pin in settings.pinned_packages]
+        self.pins = [_pin(text) for text in settings.pinned_packages]
         self.priority = {
             "strict": ChannelPriority.Strict,
             "flexible": ChannelPriority.Flexible,
@@ -60,6 +62,17 @@ class Session:
 
     def cache_folders(self) -> list[Path]:
         return [Path(self.settings.pkgs_dir), *map(Path, self.settings.shared_pkgs)]
+
+
+def _pin(text: str) -> MatchSpec:
+    try:
+        return MatchSpec(text)
+    except InvalidMatchSpecError as error:
+        raise BadInputError(
+            f"Not a package and version: {text!r} in `pinned_packages` of a .condarc.",
+            reason=str(error).splitlines()[0],
+            hint="Correct or remove that line: `conda config --show-sources` tells its file.",
+        ) from error
 
 
 def _toml(settings: WorkerSettings) -> str:

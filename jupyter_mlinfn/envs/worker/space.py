@@ -48,9 +48,6 @@ def needed(
             estimated = True
             archive = record.size or 0
             found = int(archive * BYTES_PER_ARCHIVED_BYTE), 3 + int(archive * INODES_PER_ARCHIVED_BYTE)
-            if _device(caches[0]) != volume:
-                # Links across volumes are copies; the cache's own files lie elsewhere.
-                found = found[0], found[1]
         size += found[0]
         inodes += found[1]
     return Space(size, inodes, estimated)
