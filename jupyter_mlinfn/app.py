@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
 from jupyter_server.utils import ensure_async
@@ -57,19 +57,20 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
         server: Any = self.serverapp
         # For `jupyter mlinfn` in terminals and notebooks of this server.
         os.environ[ROOT_VARIABLE] = str(Path(server.root_dir).resolve())
-        specs: KernelSpecManager = server.kernel_spec_manager
-        writer = KernelspecWriter()
-        merged = coexistence.install(specs, self.log, writer=writer)
         events = Events(server.event_logger)
         self._rooms = wiring.build(
             self,
             Path(server.root_dir).resolve(),
             ServerKernels(server),
-            writer=writer,
             job_changed=events.job_changed,
             environments_changed=events.environments_changed,
-            refresh_others=merged.refresh_soon if merged is not None else lambda: None,
+            coexist=self._coexist,
         )
+
+    def _coexist(self, writer: KernelspecWriter) -> Callable[[], None]:
+        server: Any = self.serverapp
+        merged = coexistence.install(server.kernel_spec_manager, self.log, writer=writer)
+        return merged.refresh_soon if merged is not None else lambda: None
 
     def initialize_handlers(self) -> None:
         assert self._rooms is not None  # noqa: S101 - initialize_settings comes first

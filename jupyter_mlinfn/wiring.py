@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .config import MlinfnConfig
+from .envs.activation import ActivationCache
 from .envs.catalogue import Catalogue
 from .envs.engine import Engine, EngineSettings
 from .envs.kernelspecs import KernelspecWriter
@@ -34,10 +35,9 @@ def build(
     root: Path,
     kernels: Kernels,
     *,
-    writer: KernelspecWriter | None = None,
     job_changed: Callable[[str], None] = lambda _: None,
     environments_changed: Callable[[], None] = lambda: None,
-    refresh_others: Callable[[], None] = lambda: None,
+    coexist: Callable[[KernelspecWriter], Callable[[], None]] = lambda _: _nothing,
 ) -> Rooms:
     """The services of one user.
 
@@ -45,7 +45,8 @@ def build(
         root: the folder that the user's JupyterLab shows.
         kernels: those of this server.
         job_changed, environments_changed: called on the event loop's thread.
-        refresh_others: see `Catalogue`.
+        coexist: told who writes the kernelspecs; gives what makes other providers of kernels
+            look again, see `Catalogue`.
     """
     places = Places.find(root, config.private_dir, config.shared_environments)
     engine = Engine(
@@ -58,7 +59,7 @@ def build(
             solve_timeout=config.solve_timeout,
         )
     )
-    writer = writer or KernelspecWriter()
+    writer = KernelspecWriter(activations=ActivationCache(places.state / "activation"))
     scanner = EnvironmentScanner(
         places.environments,
         places.shared,
@@ -66,6 +67,10 @@ def build(
         remembered=writer.prefixes,
     )
     jobs = JobManager(Journal(places.jobs), job_changed)
-    catalogue = Catalogue(scanner, writer, environments_changed, refresh_others)
+    catalogue = Catalogue(scanner, writer, environments_changed, coexist(writer))
     envs = EnvironmentService(places, engine, catalogue, jobs, kernels, environments_changed)
     return Rooms(jobs, envs)
+
+
+def _nothing() -> None:
+    """Nobody else provides kernels."""

@@ -38,6 +38,7 @@ class Catalogue:
         self._changed = changed
         self._refresh_others = refresh_others
         self._turn = asyncio.Lock()
+        self._logged: set[str] = set()
         self._sizes: dict[str, tuple[int, int, int]] = {}
         self._measuring: asyncio.Task[None] | None = None
 
@@ -98,8 +99,9 @@ class Catalogue:
             synced = self._writer.sync(result.environments, unreachable=result.unreachable)
         except OSError as error:
             return result, False, [f"The kernels could not be written to {self._writer.kernels_dir}: {error}"]
-        for warning in synced.warnings:
-            _log.info(warning)
+        for warning in set(synced.warnings) - self._logged:
+            _log.warning(warning)
+        self._logged = set(synced.warnings)
         return result, bool(synced.added or synced.changed or synced.removed), list(synced.warnings)
 
     def _with_size(self, environment: Environment) -> Environment:

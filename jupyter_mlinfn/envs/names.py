@@ -51,6 +51,9 @@ def check_name(name: str) -> str:
     if len(name) > NAME_LENGTH:
         message = f"The name has {len(name)} characters."
         raise _bad("name", name[:20] + "…", message, f"Use at most {NAME_LENGTH}.")
+    if name == "base":
+        hint = "Choose another name."
+        raise _bad("name", name, "'base' is what conda calls its own installation.", hint)
     if _SLUG.fullmatch(name):
         return name
     proposal = slug(name)
@@ -65,6 +68,8 @@ def name_for(label: str) -> str:
         BadInputError: nothing of the label can be in a name.
     """
     name = slug(label)
+    if name == "base":
+        name = "base-env"
     if not name:
         raise _bad(
             "label",

@@ -20,6 +20,7 @@ from jupyter_mlinfn.errors import BadInputError
         ("B→µν", "b"),
         ("a" * 80, "a" * 64),
         ("UPPER_case", "upper_case"),
+        ("Base", "base-env"),
     ],
 )
 def test_a_label_gives_a_name_that_is_a_valid_name(label: str, name: str) -> None:
@@ -43,6 +44,7 @@ def test_a_label_gives_a_name_that_is_a_valid_name(label: str, name: str) -> Non
         ("my env", "' '"),
         ("naïve", "'ï'"),
         ("a.", "ends with '.'"),
+        ("base", "conda calls"),
     ],
 )
 def test_a_name_that_will_not_do_is_refused_with_its_fault(name: str, fault: str) -> None:
