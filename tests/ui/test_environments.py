@@ -74,16 +74,14 @@ def test_the_main_job(page: Page, lab: Server, channel: ChannelServer, shoot: Sh
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".jp-OutputArea-output").first).to_contain_text(str(prefix))
     shoot(page, "notebook")
-    page.get_by_role("menuitem", name="File").click()
-    page.locator(".lm-Menu-item", has_text="New Launcher").click()
-    card = page.locator(".jp-LauncherCard[title*='my-env'], .jp-LauncherCard", has_text="[conda env:my-env]")
-    expect(card.first).to_be_visible()
+    page.get_by_role("button", name="New Launcher").first.click()
+    expect(page.locator(".jp-LauncherCard:visible", has_text="[conda env:my-env]").first).to_be_visible()
     shoot(page, "launcher-with-kernel")
 
     # Another one, cancelled half way, leaves nothing.
     channel.bytes_per_second = None
     channel.faults["mlinfn-hello"] = "stall"
-    page.locator(".jp-LauncherCard", has_text="New environment").last.click()
+    page.locator(".jp-LauncherCard:visible", has_text="New environment").click()
     fill_form(page, "Half way", "mlinfn-hello")
     page.get_by_role("button", name="Create").click()
     assert channel.hanging.wait(60)
@@ -92,14 +90,19 @@ def test_the_main_job(page: Page, lab: Server, channel: ChannelServer, shoot: Sh
     wait_for(lambda: not (lab.platform.environments / "half-way").exists(), 5)
 
     # Remove the first: it says that a kernel runs in it, and how much came back.
-    page.locator(".jp-LauncherCard", has_text="Environments").last.click(force=True)
-    page.get_by_role("option", name="My env").click()
+    page.get_by_role("button", name="New Launcher").first.click()
+    page.locator(".jp-LauncherCard:visible", has_text="Environments").click()
+    listed = page.get_by_role("navigation", name="Environments")
+    mine = listed.locator(".jp-mlinfn-Item", has_text="My env").first
+    expect(mine.get_by_role("img", name="1 kernel running")).to_be_visible()
+    mine.click()
+    expect(page.get_by_role("heading", name="My env")).to_be_visible()
     shoot(page, "environments")
-    page.get_by_role("button", name="Remove").first.click()
+    page.get_by_role("button", name="Remove…").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Untitled.ipynb")
     shoot(page, "remove")
-    dialog.get_by_role("button", name="Remove").click()
+    dialog.get_by_role("button", name="Shut Down and Remove").click()
     expect(page.get_by_text("came back", exact=False).first).to_be_visible()
     assert not prefix.exists()
 
