@@ -18,7 +18,7 @@ from tornado.httpclient import HTTPClientError
 from jupyter_mlinfn.api import MlinfnHandler
 from jupyter_mlinfn.contract import FILE, document
 
-from .support.proof import sample
+from .support.proof import note, sample
 from .support.server import TOKEN, Platform, Server, running
 
 OPERATIONS = [
@@ -140,14 +140,16 @@ def live(tmp_path_factory: pytest.TempPathFactory, demo_channel: Path) -> Iterat
     platform = Platform(tmp_path_factory.mktemp("contract"), [demo_channel.as_uri()])
     with running(platform) as server:
         yield server
+    note(f"schemathesis: {EXAMPLES} examples for each of {len(OPERATIONS)} operations")
 
 
+EXAMPLES = sample(8, 300)
 contract = schemathesis.openapi.from_path(FILE)
 
 
 @contract.parametrize()
 @settings(
-    max_examples=sample(8, 300),
+    max_examples=EXAMPLES,
     deadline=None,
     derandomize=True,
     suppress_health_check=list(HealthCheck),
