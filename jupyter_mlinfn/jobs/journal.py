@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,14 +35,13 @@ class Journal:
     def lease_file(self, job_id: str) -> Path:
         return self._folder / job_id / "lease"
 
-    def begin(self, job: Job) -> None:
-        """Journal a new job.
+    def begin(self, job_id: str) -> None:
+        """Make the entry of a new job; it is a job for others once it is written.
 
         Raises:
             OSError: the storage is gone, full or read-only.
         """
-        (self._folder / job.id).mkdir(parents=True)
-        self.write(job)
+        (self._folder / job_id).mkdir(parents=True)
 
     def write(self, job: Job) -> None:
         """Journal the job as it is now.
@@ -51,12 +51,18 @@ class Journal:
         """
         # No mkdir here: a volume that went away must not be written beside.
         entry = self._folder / job.id
-        temporary = entry / f".job-{os.getpid()}.json"
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(job.to_json(), file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(entry / "job.json")
+        # Not the process's id: in two containers that share the volume it may be the same.
+        temporary = entry / f".job-{uuid.uuid4().hex}.json"
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                json.dump(job.to_json(), file)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(entry / "job.json")
+        except OSError:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
 
     def read(self, job_id: str) -> Job | None:
         """The job, or None when there is none or its entry is damaged."""
@@ -91,7 +97,7 @@ class Journal:
         Raises:
             OSError: the storage is gone, full or read-only.
         """
-        text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+        text = "".join(json.dumps(line) + "\n" for line in lines)
         with (self._folder / job_id / "log.jsonl").open("a", encoding="utf-8") as file:
             file.write(text)
 

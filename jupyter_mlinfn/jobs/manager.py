@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConflictError, MlinfnError, NotFoundError
+from ..uninterrupted import to_the_end
 from .journal import Journal
 from .lease import DURATION, Lease
 from .models import ACTIVE, ENDED, Job, Work, now
@@ -17,6 +18,12 @@ from .running import RunningJob
 
 _KEPT = 50
 """Ended jobs that are kept with their logs."""
+
+_LOOKED_EVERY = DURATION / 3
+"""Seconds between two looks whether the jobs of others still have a heart that beats."""
+
+_ENDS_WITHIN = 5.0
+"""Seconds that the end of the server waits for a job that is being cleared up after."""
 
 _log = logging.getLogger(__name__)
 
@@ -70,15 +77,32 @@ class JobManager:
             OSError: the job cannot be journalled, so it was not started.
         """
         job = Job(uuid.uuid4().hex, kind, title, dict(subject), dict(request))
-        await asyncio.to_thread(self._journal.begin, job)
-        await self._start(job)
+        _, cancelled = await to_the_end(self._begin(job))
+        if cancelled:
+            # Nobody knows of it, so nobody will cancel it.
+            await self.cancel(job.id)
+            await self.wait(job.id)
+            raise asyncio.CancelledError
         await self._prune()
         return job
+
+    async def _begin(self, job: Job) -> None:
+        await asyncio.to_thread(self._journal.begin, job.id)
+        try:
+            # The lease first: without one it would look like the job of a server that is no more.
+            lease = await self._claim(job)
+            await asyncio.to_thread(self._journal.write, job)
+            await self._start_task(job, lease, self._work)
+        except (MlinfnError, OSError):
+            await asyncio.to_thread(self._journal.forget, job.id)
+            raise
 
     async def all(self) -> list[Job]:
         """All jobs, newest first."""
         await self._write_again()
+        mine = set(self._runs)
         stored = await asyncio.to_thread(self._journal.read_all)
+        self._watch_over(job for job in stored if job.id not in mine)
         running = {job_id: run.context.job for job_id, run in self._runs.items()}
         jobs = {job.id: job for job in stored} | self._unwritten | running
         return sorted(jobs.values(), key=lambda job: job.created, reverse=True)
@@ -137,7 +161,7 @@ class JobManager:
             await asyncio.to_thread(self._journal.forget, job_id)
             self._changed(job_id)
             return None
-        lease = await self._claim(job)
+        job, lease = await self._claim_idle(job)
         return await self._start_task(job, lease, self._discard)
 
     async def resume(self, job_id: str) -> Job:
@@ -153,7 +177,10 @@ class JobManager:
                 f"{job.title}: there is nothing to resume.",
                 reason="It is done." if job.state == "done" else "It is running already.",
             )
-        return await self._start(job, await self._claim(job))
+        job, lease = await self._claim_idle(job)
+        job.error, job.result, job.finished, job.progress = None, None, None, None
+        job.warnings = []
+        return await self._start_task(job, lease, self._work)
 
     async def wait(self, job_id: str) -> Job:
         """Wait until a job of this server has ended, and give it; for the command line."""
@@ -166,6 +193,7 @@ class JobManager:
         """Forget all jobs that have ended."""
         for job in await self.all():
             if job.state in ENDED and job.id not in self._runs:
+                self._unwritten.pop(job.id, None)
                 await asyncio.to_thread(self._journal.forget, job.id)
                 self._changed(job.id)
 
@@ -174,28 +202,29 @@ class JobManager:
 
         Those whose server may still live are watched until they end or its heart stops.
         """
-        for job in await asyncio.to_thread(self._journal.read_all):
-            if job.state in ACTIVE and job.id not in self._runs:
-                self._orphans[job.id] = self._lease(job.id)
+        self._note_orphans(await asyncio.to_thread(self._journal.read_all))
         await self._look_at_orphans()
-        if self._orphans and not self._closing:
-            self._watch = asyncio.ensure_future(self._watch_orphans())
+        self._watch_over(())
 
     async def close(self) -> None:
-        """Stop everything; what was running is left to be taken up by the next server."""
+        """Stop everything; what was running is left to be taken up by the next server.
+
+        A job that is being cleared up after is given `_ENDS_WITHIN` seconds for that.
+        """
         self._closing = True
         if self._watch is not None:
             self._watch.cancel()
         runs = list(self._runs.values())
         for run in runs:
-            run.task.cancel()
-        if runs:
-            await asyncio.wait([run.task for run in runs])
-
-    async def _start(self, job: Job, lease: Lease | None = None) -> Job:
-        job.error, job.result, job.finished, job.progress = None, None, None, None
-        job.warnings = []
-        return await self._start_task(job, lease or await self._claim(job), self._work)
+            if not (run.cancel_asked or run.ending):
+                run.task.cancel()
+        if not runs:
+            return
+        _, late = await asyncio.wait([run.task for run in runs], timeout=_ENDS_WITHIN)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_ENDS_WITHIN)
 
     async def _start_task(self, job: Job, lease: Lease, body: Callable[[_Run], Any]) -> Job:
         if self._closing or job.kind not in self._kinds:
@@ -292,14 +321,44 @@ class JobManager:
             )
         return lease
 
+    async def _claim_idle(self, job: Job) -> tuple[Job, Lease]:
+        """The lease of a job that nobody runs, and the job as it is now that nobody else can change it.
+
+        Raises:
+            ConflictError: somebody runs it, or has ended it since it was read.
+        """
+        lease = await self._claim(job)
+        present = self._unwritten.get(job.id) or await asyncio.to_thread(self._journal.read, job.id)
+        if present is None or (present.state in ENDED and present.state != job.state):
+            await asyncio.to_thread(lease.give_back)
+            raise ConflictError(
+                f"{job.title}: another of your servers has ended this meanwhile.",
+                hint="Look at the list of jobs.",
+            )
+        self._unwritten.pop(job.id, None)
+        return present, lease
+
+    def _note_orphans(self, jobs: Iterable[Job]) -> None:
+        for job in jobs:
+            if job.state in ACTIVE and job.id not in self._runs and job.id not in self._orphans:
+                self._orphans[job.id] = self._lease(job.id)
+
+    def _watch_over(self, jobs: Iterable[Job]) -> None:
+        """Keep an eye on jobs that others run, e.g. a command line: it may be killed at any time."""
+        self._note_orphans(jobs)
+        if self._orphans and not self._closing and (self._watch is None or self._watch.done()):
+            self._watch = asyncio.ensure_future(self._watch_orphans())
+
     async def _watch_orphans(self) -> None:
         while self._orphans:
-            await asyncio.sleep(DURATION / 3)
+            await asyncio.sleep(_LOOKED_EVERY)
             await self._look_at_orphans()
 
     async def _look_at_orphans(self) -> None:
         for job_id, lease in list(self._orphans.items()):
-            if await asyncio.to_thread(self._mark_if_orphaned, job_id, lease):
+            if job_id in self._runs:
+                self._orphans.pop(job_id, None)
+            elif await asyncio.to_thread(self._mark_if_orphaned, job_id, lease):
                 self._orphans.pop(job_id, None)
                 self._changed(job_id)
 

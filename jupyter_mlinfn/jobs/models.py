@@ -64,7 +64,20 @@ class Job:
             values["progress"] = Progress(**values["progress"])
         if values.get("state") not in ACTIVE | ENDED | {"interrupted"}:
             raise ValueError(f"unknown state {values.get('state')!r}")
+        for name, kind in _KINDS.items():
+            if name in values and not isinstance(values[name], kind):
+                raise TypeError(f"{name} is a {type(values[name]).__name__}")
         return cls(**values)
+
+
+_KINDS: dict[str, Any] = {
+    **dict.fromkeys(("id", "kind", "title", "created"), str),
+    **dict.fromkeys(("subject", "request"), dict),
+    **dict.fromkeys(("started", "finished"), (str, type(None))),
+    **dict.fromkeys(("result", "error"), (dict, type(None))),
+    "warnings": list,
+}
+"""What an entry must hold to be shown and compared with others."""
 
 
 class JobContext(Protocol):

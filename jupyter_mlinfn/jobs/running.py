@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from ..uninterrupted import in_thread
 from .journal import Journal
 from .models import Job, Progress, now
 
@@ -27,6 +28,7 @@ class RunningJob:
         self._lines: list[dict[str, str]] = []
         self._flush: asyncio.TimerHandle | None = None
         self._flushing = asyncio.Lock()
+        self._writing = asyncio.Lock()
         self._flushes: set[asyncio.Task[None]] = set()
         self._journalled = asyncio.get_running_loop().time()
         self.journalled = True
@@ -60,7 +62,7 @@ class RunningJob:
             setattr(self._job, name, value)
         await self.flush()
         self._journalled = asyncio.get_running_loop().time()
-        self.journalled = await self._in_thread(self._journal.write, self._job)
+        self.journalled = await self._journal_it()
         self._changed(self._job.id)
 
     async def flush(self) -> None:
@@ -93,12 +95,17 @@ class RunningJob:
         time = asyncio.get_running_loop().time()
         if time - self._journalled >= _JOURNALLED_EVERY:
             self._journalled = time
-            await self._in_thread(self._journal.write, self._job)
+            await self._journal_it()
         self._changed(self._job.id)
+
+    async def _journal_it(self) -> bool:
+        # One after the other: an older state must not be written over a newer one.
+        async with self._writing:
+            return await self._in_thread(self._journal.write, self._job)
 
     async def _in_thread(self, write: Callable[..., None], *args: Any) -> bool:
         try:
-            await asyncio.to_thread(write, *args)
+            await in_thread(write, *args)
         except OSError as error:
             logging.getLogger(__name__).warning("Job %s: cannot write its journal: %s", self._job.id, error)
             return False

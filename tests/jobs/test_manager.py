@@ -6,6 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from typing import Any
 import pytest
 
 from jupyter_mlinfn.errors import ConflictError, NoSpaceError, NotFoundError
+from jupyter_mlinfn.jobs import manager
 from jupyter_mlinfn.jobs.journal import Journal
 from jupyter_mlinfn.jobs.manager import JobManager
 from jupyter_mlinfn.jobs.models import Job, JobContext, Progress
+from jupyter_mlinfn.jobs.running import RunningJob
 
 
 class Recorded:
@@ -161,6 +164,7 @@ async def test_a_killed_server_on_this_host_is_noticed_at_once(
     script = """
 import asyncio, os, signal, sys
 from pathlib import Path
+from jupyter_mlinfn.jobs import manager
 from jupyter_mlinfn.jobs.journal import Journal
 from jupyter_mlinfn.jobs.manager import JobManager
 
@@ -263,3 +267,142 @@ async def test_old_jobs_are_forgotten_and_running_ones_are_not(room: Callable[[]
     assert waiting.id in [job.id for job in jobs]
     first.work.go_on.set()
     await first.jobs.wait(waiting.id)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"created": 5}, {"subject": []}, {"request": None}, {"title": None}, {"warnings": "x"}, {"error": 1}],
+)
+async def test_an_entry_that_could_not_be_shown_is_no_job(
+    room: Callable[[], Room], tmp_path: Path, damage: dict[str, Any]
+) -> None:
+    first = room()
+    job = await first.jobs.wait((await first.submit()).id)
+    entry = tmp_path / "jobs" / ("f" * 32)
+    entry.mkdir()
+    (entry / "job.json").write_text(json.dumps(job.to_json() | {"id": "f" * 32} | damage))
+
+    assert [each.id for each in await first.jobs.all()] == [job.id]
+
+
+async def test_a_log_line_that_is_no_valid_text_is_kept(room: Callable[[], Room]) -> None:
+    """A file's name in an error may hold bytes that are no UTF-8 (surrogates)."""
+    first = room()
+
+    async def run(context: JobContext) -> dict[str, Any]:
+        context.log("cannot read \udcff")
+        return {}
+
+    first.work.run = run  # type: ignore[method-assign]
+    ended = await asyncio.wait_for(first.jobs.wait((await first.submit()).id), 10)
+
+    assert ended.state == "done"
+    assert (await first.jobs.log(ended.id))[0][0]["text"] == "cannot read \udcff"
+
+
+async def test_a_submission_that_is_cancelled_leaves_no_job_running(room: Callable[[], Room]) -> None:
+    """Ctrl-C on a command line, while the job is being journalled."""
+    first = room()
+    submitting = asyncio.ensure_future(first.submit("wait"))
+    await asyncio.sleep(0)  # It has begun: a thread makes the entry.
+    submitting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await submitting
+
+    assert [job.state for job in await first.jobs.all()] == ["cancelled"]
+    assert len(first.work.undone) == 1
+
+
+async def test_the_end_of_a_server_does_not_tear_the_clearing_up(room: Callable[[], Room]) -> None:
+    first = room()
+    job = await first.submit("wait")
+    await first.work.started.wait()
+    clearing, cleared = asyncio.Event(), asyncio.Event()
+
+    async def undo(context: JobContext) -> None:
+        clearing.set()
+        await cleared.wait()
+
+    first.work.undo = undo  # type: ignore[method-assign]
+    await first.jobs.cancel(job.id)
+    await clearing.wait()
+    closing = asyncio.ensure_future(first.jobs.close())
+    asyncio.get_running_loop().call_later(0.05, cleared.set)
+    await closing
+
+    assert (await room().jobs.get(job.id)).state == "cancelled"
+
+
+async def test_older_states_are_never_written_over_newer_ones(
+    room: Callable[[], Room], tmp_path: Path
+) -> None:
+    first = room()
+    journal = Journal(tmp_path / "jobs")
+    job = await first.jobs.wait((await first.submit()).id)
+    slow, begun = threading.Event(), threading.Event()
+    written: list[str] = []
+
+    class Slow(Journal):
+        def write(self, job: Job) -> None:
+            state = job.state
+            if state == "running":
+                begun.set()
+                slow.wait(10)
+            journal.write(job)
+            written.append(state)
+
+    context = RunningJob(job, Slow(tmp_path / "jobs"), lambda _: None)
+    running = asyncio.ensure_future(context.write(state="running"))
+    await asyncio.to_thread(begun.wait, 10)
+    ending = asyncio.ensure_future(context.write(state="done"))
+    running.cancel()
+    await asyncio.sleep(0)
+    slow.set()
+    await asyncio.wait([running, ending])
+
+    assert written[-1] == "done"
+    assert (await first.jobs.get(job.id)).state == "done"
+
+
+async def test_a_command_line_that_was_killed_is_noticed_while_the_server_runs(
+    room: Callable[[], Room], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manager, "_LOOKED_EVERY", 0.05)
+    server = room()
+    job = await server.jobs.wait((await server.submit()).id)
+    entry = tmp_path / "jobs" / ("e" * 32)
+    entry.mkdir()
+    (entry / "job.json").write_text(json.dumps(job.to_json() | {"id": "e" * 32, "state": "running"}))
+    server.told.clear()
+
+    await server.jobs.all()
+
+    async def told() -> None:
+        while "e" * 32 not in server.told:
+            await asyncio.sleep(0.02)
+
+    await asyncio.wait_for(told(), 20)
+
+    assert (await server.jobs.get("e" * 32)).state == "interrupted"
+    await server.jobs.close()
+
+
+async def test_what_another_server_has_done_meanwhile_is_not_discarded(room: Callable[[], Room]) -> None:
+    first = room()
+    job = await first.submit("wait")
+    await first.work.started.wait()
+    await first.jobs.close()
+    second, third = room(), room()
+    stale = await second.jobs.get(job.id)
+    third.work.go_on.set()
+    await third.jobs.resume(job.id)
+    assert (await third.jobs.wait(job.id)).state == "done"
+
+    async def read_before(job_id: str) -> Job:
+        return stale
+
+    second.jobs.get = read_before  # type: ignore[method-assign]
+    with pytest.raises(ConflictError, match="meanwhile"):
+        await second.jobs.cancel(job.id)
+
+    assert second.work.undone == []
