@@ -26,6 +26,7 @@ class Rooms:
     envs: EnvironmentService
 
     async def close(self) -> None:
+        self.envs.stop_clearing()
         await self.jobs.close()
         await self.envs.close()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..errors import NotFoundError
+from ..uninterrupted import in_thread
 from .kernelspecs import KernelspecWriter
 from .models import Environment
 from .prefix import disk_usage
@@ -45,7 +46,8 @@ class Catalogue:
     async def look(self) -> ScanResult:
         """Scan, bring the kernelspecs in step, and give what was found, with known sizes."""
         async with self._turn:
-            result, kernels_changed, warnings = await asyncio.to_thread(self._scan_and_sync)
+            # To its end: a thread left alone would write kernels of what was removed meanwhile.
+            result, kernels_changed, warnings = await in_thread(self._scan_and_sync)
         if kernels_changed:
             self._refresh_others()
             self._changed()

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+import errno
+import os
+import shutil
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import ConflictError, DependencyError, from_os_error
+from ..errors import BadInputError, ConflictError, DependencyError, from_os_error
 from ..jobs.models import JobContext, now
+from ..uninterrupted import in_thread, to_the_end
 from .bytecode import BytecodeCompiler
 from .catalogue import Catalogue
-from .coexistence import register, unregister
+from .coexistence import register
 from .marker import Marker, read_marker, write_marker
 from .models import Plan, Progress
+from .names import check_label, check_name
 from .places import Places
 from .prefix import environment_id
 from .trash import Trash
@@ -65,54 +70,60 @@ class Creation:
     compiler: BytecodeCompiler
 
     async def run(self, context: JobContext) -> dict[str, Any]:
-        request = context.job.request
-        prefix = self.places.prefix(request["name"])
+        wanted = _Wanted.of(context.job.request)
+        prefix = self.places.prefix(wanted.name)
         marker = Marker(
-            name=request["name"],
-            label=request["label"],
+            name=wanted.name,
+            label=wanted.label,
             created=now(),
             state="creating",
-            specs=request["specs"],
-            channels=request["channels"] or self.installer.channels(),
+            specs=wanted.specs,
+            channels=wanted.channels or self.installer.channels(),
             job=context.job.id,
         )
         context.progress(Progress("preparing"))
-        context.log(f"Creating {self.places.display(prefix)}")
-        await asyncio.to_thread(self._claim, prefix, marker)
-        installed = await self._while_there(
-            prefix,
-            self.installer.install(
+        if await in_thread(self._is_made, prefix, marker):
+            context.log(f"{self.places.display(prefix)} was whole already")
+        else:
+            context.log(f"Creating {self.places.display(prefix)}")
+            await in_thread(self._claim, prefix, marker)
+            installed = await self._while_there(
                 prefix,
-                request["specs"],
-                channels=request["channels"],
-                on_progress=context.progress,
-                on_log=context.log,
-            ),
-        )
-        context.progress(Progress("finishing"))
-        specs = list(installed.plan.specs)
-        await asyncio.to_thread(self._finish, prefix, marker, specs)
-        kernels = await self._kernels(prefix)
+                self.installer.install(
+                    prefix,
+                    wanted.specs,
+                    channels=wanted.channels,
+                    on_progress=context.progress,
+                    on_log=context.log,
+                ),
+            )
+            context.progress(Progress("finishing"))
+            await in_thread(self._finish, prefix, replace(marker, specs=list(installed.plan.specs)))
+        # It is an environment now, listed and usable: a cancellation comes too late.
+        result, _ = await to_the_end(self._offer(context, prefix))
+        return result
+
+    async def undo(self, context: JobContext) -> None:
+        wanted = _Wanted.of(context.job.request)
+        thrown_away = await in_thread(self._unclaim, self.places.prefix(wanted.name), context.job.id)
+        if thrown_away is not None:
+            clearing = asyncio.ensure_future(asyncio.to_thread(self.trash.clear, thrown_away))
+            await asyncio.wait([clearing], timeout=_CLEARED_WITHIN)
+
+    async def _offer(self, context: JobContext, prefix: Path) -> dict[str, Any]:
+        """Make the environment's kernels known; what the job results in."""
+        await asyncio.to_thread(register, prefix)
+        mine = environment_id(prefix)
+        made = next((e for e in (await self.catalogue.look()).environments if e.id == mine), None)
+        kernels = [kernel.name for kernel in made.kernels] if made else []
+        link_scripts = list(made.link_scripts_not_run) if made else []
         if not kernels:
             context.warn("It offers no kernel; it can be used from a terminal.")
-        for package in installed.link_scripts_not_run:
+        for package in link_scripts:
             context.warn(f"The link script of {package} was not run.")
         self.compiler.start(prefix)
         context.log("Ready")
-        return {
-            "env_id": environment_id(prefix),
-            "kernels": kernels,
-            "link_scripts_not_run": list(installed.link_scripts_not_run),
-        }
-
-    async def undo(self, context: JobContext) -> None:
-        prefix = self.places.prefix(context.job.request["name"])
-        await self.compiler.stop(prefix)
-        thrown_away = await asyncio.to_thread(self._unclaim, prefix, context.job.id)
-        if thrown_away is not None:
-            await self.catalogue.look()
-            clearing = asyncio.ensure_future(asyncio.to_thread(self.trash.clear, thrown_away))
-            await asyncio.wait([clearing], timeout=_CLEARED_WITHIN)
+        return {"env_id": mine, "kernels": kernels, "link_scripts_not_run": link_scripts}
 
     async def _while_there(self, prefix: Path, work: Coroutine[Any, Any, Installed]) -> Installed:
         """Do the work as long as the prefix is there.
@@ -135,51 +146,86 @@ class Creation:
             working.cancel()
             await asyncio.wait([working])
 
+    def _is_made(self, prefix: Path, marker: Marker) -> bool:
+        """Whether this job has made it already, and its server ended before it could say so."""
+        present = read_marker(prefix)
+        return present is not None and present.job == marker.job and present.state == "ready"
+
     def _claim(self, prefix: Path, marker: Marker) -> None:
-        """Make the prefix ours: making a folder is atomic, on NFS too, so one of two wins."""
+        """Make the prefix ours, with its marker in it.
+
+        A rename onto a folder that is not empty fails, on NFS too (rename(2)): so one of two
+        wins, and nobody ever sees a prefix without a marker.
+        """
         self.places.prepare()
+        present = read_marker(prefix)
+        if present is not None and present.job == marker.job:
+            return
+        claim = self.places.claim(marker.job)
         try:
-            prefix.mkdir()
-        except FileExistsError as error:
-            present = read_marker(prefix)
-            if present is None or present.job != marker.job or present.state != "creating":
+            # Not with its parents: below a volume that went away nothing may be made.
+            claim.parent.mkdir(exist_ok=True)
+            claim.mkdir(exist_ok=True)
+            write_marker(claim, marker)
+            if os.path.lexists(prefix):
+                raise FileExistsError
+            claim.rename(prefix)
+        except OSError as error:
+            shutil.rmtree(claim, ignore_errors=True)
+            if error.errno in (None, errno.EEXIST, errno.ENOTEMPTY, errno.ENOTDIR):
                 raise ConflictError(
                     f"There is already an environment {marker.name}.",
                     reason="It was made meanwhile, perhaps by another of your servers.",
                     hint="Choose another name.",
                     fields={"name": [{"value": marker.name, "message": "This name is taken."}]},
                 ) from error
-        except OSError as error:
             raise from_os_error(f"{self.places.display(prefix)} cannot be made.", error) from error
-        try:
-            write_marker(prefix, marker)
-        except OSError as error:
-            raise from_os_error(f"{self.places.display(prefix)} cannot be written to.", error) from error
 
-    def _finish(self, prefix: Path, marker: Marker, specs: Sequence[str]) -> None:
+    def _finish(self, prefix: Path, marker: Marker) -> None:
         try:
-            write_marker(
-                prefix, Marker(**{**vars(marker), "created": now(), "state": "ready", "specs": list(specs)})
-            )
-            register(prefix)
+            write_marker(prefix, replace(marker, created=now(), state="ready"))
         except OSError as error:
             raise from_os_error(f"{self.places.display(prefix)} cannot be finished.", error) from error
 
-    async def _kernels(self, prefix: Path) -> list[str]:
-        mine = environment_id(prefix)
-        environments = (await self.catalogue.look()).environments
-        return [kernel.name for e in environments if e.id == mine for kernel in e.kernels]
-
     def _unclaim(self, prefix: Path, job_id: str) -> Path | None:
-        """Throw the prefix away if that job made it; where it is now."""
+        """Throw the prefix away if that job has made a part of it; where it is now.
+
+        One that is whole stays: it was offered, and may have been used for days.
+        """
+        shutil.rmtree(self.places.claim(job_id), ignore_errors=True)
         marker = read_marker(prefix)
-        # Without a marker it is ours only if it is empty: the job was stopped between two steps.
-        ours = marker.job == job_id if marker is not None else prefix.is_dir() and not any(prefix.iterdir())
-        if not ours:
+        if marker is None or marker.job != job_id or marker.state != "creating":
             return None
-        thrown_away = self.trash.throw_away(prefix)
-        unregister(prefix)
-        return thrown_away
+        return self.trash.throw_away(prefix)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The request of a job: it was read from a disk, where anybody may have changed it."""
+
+    name: str
+    label: str
+    specs: list[str]
+    channels: list[str] | None
+
+    @classmethod
+    def of(cls, request: Mapping[str, Any]) -> _Wanted:
+        specs, channels = request.get("specs"), request.get("channels")
+        try:
+            name, label = check_name(str(request.get("name"))), check_label(str(request.get("label")))
+            if not (_are_texts(specs) and (channels is None or _are_texts(channels))):
+                raise BadInputError("The packages or channels are no texts.")
+        except BadInputError as error:
+            raise BadInputError(
+                "What this job was asked to do cannot be read any more.",
+                reason=error.message,
+                hint="Discard it, and create the environment anew.",
+            ) from error
+        return cls(name, label, list(specs or ()), list(channels) if channels else None)
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _marked(prefix: Path) -> bool:

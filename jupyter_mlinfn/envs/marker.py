@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -36,21 +38,31 @@ def write_marker(prefix: Path, marker: Marker) -> None:
     """
     folder = prefix / "conda-meta"
     folder.mkdir(exist_ok=True)
-    temporary = folder / f".{MARKER}-{os.getpid()}"
-    with temporary.open("w", encoding="utf-8") as file:
-        json.dump(asdict(marker), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(folder / MARKER)
+    # Not the process's id: in two containers that share the volume it may be the same.
+    temporary = folder / f".{MARKER}-{uuid.uuid4().hex}"
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(asdict(marker), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(folder / MARKER)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def read_marker(prefix: Path) -> Marker | None:
     """The marker, or None where there is none or it is not readable as one."""
     try:
         body = json.loads((prefix / "conda-meta" / MARKER).read_text(encoding="utf-8"))
-        return Marker(**{name: body[name] for name in Marker.__dataclass_fields__ if name in body})
+        marker = Marker(**{name: body[name] for name in Marker.__dataclass_fields__ if name in body})
     except (OSError, ValueError, TypeError):
         return None
+    if not (isinstance(marker.specs, list) and isinstance(marker.channels, list)):
+        return None
+    texts = (marker.name, marker.label, marker.created, marker.job, *marker.specs, *marker.channels)
+    return marker if all(isinstance(text, str) for text in texts) else None
 
 
 def relabel(prefix: Path, label: str, otherwise: Marker) -> None:

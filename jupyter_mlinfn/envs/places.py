@@ -80,6 +80,10 @@ class Places:
     def trash(self) -> Path:
         return self.state / "trash"
 
+    def claim(self, job_id: str) -> Path:
+        """Where a creation puts its marker before the prefix is its own."""
+        return self.state / "claims" / job_id
+
     def prefix(self, name: str) -> Path:
         """The prefix of the user's own environment of that (checked) name."""
         return self.environments / name

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import NotFoundError
+from ..errors import ConflictError, DependencyError, NotFoundError, from_os_error
 from ..jobs.models import JobContext
+from ..uninterrupted import in_thread, to_the_end
 from .bytecode import BytecodeCompiler
 from .catalogue import Catalogue
 from .coexistence import unregister
 from .models import Progress
 from .places import Places
+from .prefix import read_prefix
 from .trash import Cleared, Trash
 
 KIND = "envs.remove"
@@ -29,41 +32,79 @@ class Removal:
     compiler: BytecodeCompiler
 
     async def run(self, context: JobContext) -> dict[str, Any]:
-        prefix = Path(context.job.request["prefix"])
+        request = context.job.request
+        prefix = Path(str(request.get("prefix")))
         context.progress(Progress("preparing"))
         await self.compiler.stop(prefix)
-        await asyncio.to_thread(self._throw_away, prefix, context)
-        # From here on there is no way back, so a cancel waits for the end.
-        removal = asyncio.ensure_future(self._clear(context))
-        while not removal.done():
-            try:
-                await asyncio.shield(removal)
-            except asyncio.CancelledError:
-                if removal.cancelled():
-                    raise
-        cleared = removal.result()
-        if cleared.left_files:
+        target = await in_thread(self._throw_away, prefix, request.get("created"), context)
+        # From here on there is no way back, so a cancellation waits for the end.
+        cleared, _ = await to_the_end(self._clear(target, context))
+        if cleared.stopped:
+            context.warn("The server ended meanwhile; what is left is removed when one of yours starts.")
+        elif cleared.left_files:
             context.warn(
-                f"{cleared.left_files} files are still open in some process; "
-                "they are removed when it has ended and a server of yours starts."
+                f"{cleared.left_files} files are still open in some process, or cannot be removed; "
+                "that is tried again when a server of yours starts."
             )
         return {"freed_bytes": cleared.freed_bytes, "left_files": cleared.left_files}
 
     async def undo(self, context: JobContext) -> None:
         """Nothing was changed before the environment is in the trash, and it stays there."""
 
-    def _throw_away(self, prefix: Path, context: JobContext) -> None:
+    def _throw_away(self, prefix: Path, created: object, context: JobContext) -> Path | None:
+        """Where it is now; None where it was thrown away before."""
+        target = None
         try:
             self.places.check_own(prefix)
-            self.trash.throw_away(prefix)
+            self._check_same(prefix, created)
+            target = self.trash.throw_away(prefix)
         except NotFoundError:
+            if not self.places.state.is_dir():
+                raise DependencyError(
+                    f"{self.places.display(prefix)} cannot be removed now.",
+                    reason="Your private storage went away.",
+                    hint="Try again when it is back.",
+                ) from None
             # Taken up again after a restart, with the first step done.
             context.log(f"{self.places.display(prefix)} is gone already")
         else:
             context.log(f"Removed {self.places.display(prefix)}")
         unregister(prefix)
+        return target
 
-    async def _clear(self, context: JobContext) -> Cleared:
+    def _check_same(self, prefix: Path, created: object) -> None:
+        """Make sure that it is the one that was to be removed, and not one made in its place."""
+        try:
+            present = made(prefix)
+        except FileNotFoundError as error:
+            if os.path.lexists(prefix):
+                raise ConflictError(
+                    f"{self.places.display(prefix)} is no environment any more.",
+                    hint="Remove what is left of it in the file browser.",
+                ) from error
+            raise NotFoundError(f"{prefix.name} is not there any more.") from error
+        except OSError as error:
+            raise from_os_error(f"{self.places.display(prefix)} cannot be removed.", error) from error
+        if present != created:
+            raise ConflictError(
+                f"{self.places.display(prefix)} is another environment now.",
+                reason="It was made after this removal was asked for.",
+                hint="If it is to go too, remove it in the list of environments.",
+            )
+
+    async def _clear(self, target: Path | None, context: JobContext) -> Cleared:
         await self.catalogue.look()
         context.progress(Progress("finishing"))
-        return await asyncio.to_thread(self.trash.sweep)
+        if target is None:
+            return await asyncio.to_thread(self.trash.sweep)
+        return await asyncio.to_thread(self.trash.clear, target)
+
+
+def made(prefix: Path) -> str | None:
+    """When the environment was made, if it says so: what tells it from a later one of its name.
+
+    Raises:
+        OSError: there is none, or it cannot be read.
+    """
+    facts = read_prefix(prefix, ours=False)
+    return facts.created.isoformat() if facts.created else None

@@ -101,6 +101,10 @@ class EnvironmentService:
         await self._catalogue.look()
         self._sweeping = asyncio.ensure_future(asyncio.to_thread(self._trash.sweep))
 
+    def stop_clearing(self) -> None:
+        """Leave what is in the trash to the next server, so that this one ends at once."""
+        self._trash.stop()
+
     async def close(self) -> None:
         await self._compiler.stop()
         await self._catalogue.close()
@@ -250,7 +254,10 @@ class EnvironmentService:
                 remove.KIND,
                 f"Remove {environment.label}",
                 subject={"env_id": environment.id, "name": environment.name, "label": environment.label},
-                request={"prefix": str(environment.prefix)},
+                request={
+                    "prefix": str(environment.prefix),
+                    "created": environment.created.isoformat() if environment.created else None,
+                },
             )
         except OSError as error:
             raise from_os_error(f"{environment.label} cannot be removed.", error) from error

@@ -8,10 +8,11 @@ later sweep. Everything here blocks: use it from a thread.
 
 from __future__ import annotations
 
+import errno
 import os
+import threading
 import uuid
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import MlinfnError, NotAllowedError, NotFoundError
@@ -24,7 +25,9 @@ class Cleared:
     freed_bytes: int
     """Blocks of files whose last link went; hard links elsewhere, e.g. in the cache, free nothing."""
     left_files: int
-    """Files that could not be removed yet."""
+    """Files, and folders without any, that could not be removed yet."""
+    stopped: bool = False
+    """Whether the process ends, so that the rest is left to the next."""
 
 
 class Trash:
@@ -32,6 +35,11 @@ class Trash:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Let what is being cleared be: the process ends, and the next one goes on with it."""
+        self._stop.set()
 
     def throw_away(self, path: Path) -> Path:
         """Move `path` into the trash, atomically, and tell where it is now.
@@ -42,7 +50,8 @@ class Trash:
         """
         target = self._folder / f"{path.name}-{uuid.uuid4().hex[:8]}"
         try:
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Not with its parents: below a volume that went away nothing may be made.
+            self._folder.mkdir(exist_ok=True, mode=0o700)
             path.rename(target)
         except FileNotFoundError as error:
             raise NotFoundError(
@@ -62,16 +71,28 @@ class Trash:
 
     def clear(self, target: Path) -> Cleared:
         """Remove one thing that was thrown away, as far as it lets itself be removed."""
+        freed = 0
+        while True:
+            locked: list[OSError] = []
+            cleared = self._pass(target, locked)
+            freed += cleared.freed_bytes
+            # Once more where folders could be opened that did not let themselves be looked into.
+            opened = [_unlock(error) for error in locked]
+            if cleared.stopped or not any(opened):
+                return replace(cleared, freed_bytes=freed)
+
+    def _pass(self, target: Path, locked: list[OSError]) -> Cleared:
         freed = left = 0
-        for folder, folders, files in os.walk(target, topdown=False):
+        for folder, folders, files in os.walk(target, topdown=False, onerror=locked.append):
             for name in files + [f for f in folders if os.path.islink(os.path.join(folder, f))]:  # noqa: PTH114, PTH118
+                if self._stop.is_set():
+                    return Cleared(freed, left, stopped=True)
                 blocks = _unlink(os.path.join(folder, name))  # noqa: PTH118
                 if blocks is None:
                     left += 1
                 else:
                     freed += blocks
-            with suppress(OSError):
-                os.rmdir(folder)  # noqa: PTH106
+            left += 0 if _rmdir(folder) else 1
         return Cleared(freed, left)
 
     def sweep(self) -> Cleared:
@@ -81,7 +102,11 @@ class Trash:
         except OSError:
             return Cleared(0, 0)
         cleared = [self.clear(target) for target in targets]
-        return Cleared(sum(c.freed_bytes for c in cleared), sum(c.left_files for c in cleared))
+        return Cleared(
+            sum(each.freed_bytes for each in cleared),
+            sum(each.left_files for each in cleared),
+            any(each.stopped for each in cleared),
+        )
 
 
 # os.path and os, not pathlib: ten thousand files a removal, and Path objects triple its time.
@@ -97,6 +122,27 @@ def _unlink(path: str) -> int | None:
     except OSError:
         return None
     return stat.st_blocks * 512 if stat.st_nlink == 1 else 0
+
+
+def _rmdir(folder: str) -> bool:
+    """Whether the folder is gone, or stays only for what is in it, which is counted itself."""
+    try:
+        os.rmdir(folder)  # noqa: PTH106
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST)
+    return True
+
+
+def _unlock(error: OSError) -> bool:
+    """Whether a folder that could not be looked into can be now."""
+    folder = str(error.filename)
+    try:
+        if os.stat(folder).st_mode & 0o700 == 0o700:  # noqa: PTH116
+            return False
+        os.chmod(folder, 0o700)  # noqa: PTH101
+    except OSError:
+        return False
+    return True
 
 
 def _unlink_from_locked_folder(path: str) -> int | None:
