@@ -1,6 +1,6 @@
 """How long does listing 100 environments with their kernels take?
 
-    python bench/listing.py [--environments 100] [--rounds 20] [--nb-conda-kernels CHECKOUT] [--json]
+    python -m bench.listing [--environments 100] [--rounds 20] [--nb-conda-kernels CHECKOUT] [--json]
 
 Side by side in one run, interleaved round by round: our scan warm, after a touch of one
 environment, and cold (a new scanner); a plain scan that caches nothing; keeping the kernelspecs
@@ -28,6 +28,8 @@ from typing import Any
 
 from jupyter_mlinfn.envs.kernelspecs import KernelspecWriter
 from jupyter_mlinfn.envs.scan import EnvironmentScanner
+
+from .report import NOT_PRESENT, Section, below, say
 
 PACKAGES = 60
 LONG_AGO = (1_700_000_000, 1_700_000_000)
@@ -142,6 +144,30 @@ def measure(environments: int, rounds: int, checkout: Path | None) -> dict[str, 
         "ms": {name: statistics.median(values) for name, values in times.items()},
         "worst_ms": {name: max(values) for name, values in times.items()},
     }
+
+
+def section(rounds: int, environments: int = 100) -> Section:
+    """The table."""
+    say(f"listing {environments} environments, {rounds} rounds")
+    found = measure(environments, rounds, None)
+    medians, worst = found["ms"], found["worst_ms"]
+    plain = medians["plain scan"]
+    rows = [
+        [name, f"{median:.2f}", f"{worst[name]:.2f}", f"{median / plain:.2f} ×"]
+        for name, median in medians.items()
+    ]
+    rows.append(["nb_conda_kernels (--nb-conda-kernels)", NOT_PRESENT, "", ""])
+    return Section(
+        f"Listing {environments} environments with their kernels",
+        f"Milliseconds in the thread that scans, median of {rounds}; “lag” is how long the event loop is\n"
+        "kept from running meanwhile. A plain scan remembers nothing.",
+        ["", "median", "worst", "× plain scan"],
+        rows,
+        [
+            below("At most 5 ms on the loop (longest pause, median)", medians["lag, warm"], 5, " ms"),
+        ],
+        [f"The whole of a warm listing, in its thread: {medians['warm']:.2f} ms."],
+    )
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Peak memory of solving and installing against full, unsharded repodata of conda-forge's size.
 
-    python bench/memory.py [--records 900000] [--keep FOLDER] [--json FILE]
+    python -m bench.memory [--records 900000] [--keep FOLDER] [--json FILE]
 
 Generates (seeded, streaming) a channel whose linux-64 and noarch repodata together have as many
 records as conda-forge's, serves it over local HTTP, plain and as .zst, and prints the peak of a
@@ -22,13 +22,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from jupyter_mlinfn.envs.worker.protocol import WorkerSettings
+from jupyter_mlinfn.envs.worker_process import WorkerProcess
+from tests.support.channel_server import ChannelServer
+from tests.support.packages import Channel, Package, zstd_stored_blocks
 
-from jupyter_mlinfn.envs.worker.protocol import WorkerSettings  # noqa: E402 - the same
-from jupyter_mlinfn.envs.worker_process import WorkerProcess  # noqa: E402 - the same
-from tests.support.channel_server import ChannelServer  # noqa: E402 - the tree is not installed
-from tests.support.packages import Channel, Package, zstd_stored_blocks  # noqa: E402 - the same
+from .report import Section, say
 
 NAMES = 26_000
 """Package names in conda-forge for linux-64 and noarch, roughly."""
@@ -188,6 +187,36 @@ def measure(server: ChannelServer, folder: Path) -> dict[str, dict[str, float]]:
                     row = bare(server.url, state, specs, prefix, {})
                 rows[f"{encoding}, {what}, {who}"] = row
     return rows
+
+
+def section(channel: Path, scratch: Path, count: int) -> Section:
+    """The table, for a channel of `count` records that `build` made."""
+    size = sum((channel / subdir / "repodata.json").stat().st_size for subdir in ("linux-64", "noarch"))
+    say("memory: solving and installing")
+    folder = scratch / "memory"
+    folder.mkdir()
+    with ChannelServer(channel) as server:
+        rows = measure(server, folder)
+    worst = max(row["anonymous"] for label, row in rows.items() if label.endswith("ours"))
+    return Section(
+        "Peak memory",
+        f"Full, unsharded repodata: {count:,} records, {size / 1e6:.0f} MB (conda-forge has about 900,000).\n"
+        "The peak includes file pages, which the kernel can take back; anonymous memory does not.",
+        ["repodata, what, who", "anonymous", "peak", "time", "packages"],
+        [
+            [
+                label,
+                f"{row['anonymous'] / 1e6:.0f} MB",
+                f"{row['peak'] / 1e6:.0f} MB",
+                f"{row['seconds']:.1f} s",
+                f"{row['packages']:.0f}",
+            ]
+            for label, row in rows.items()
+        ],
+        notes=[
+            f"ours at worst: {worst / 1e6:.0f} MB, {worst / size:.2f} bytes a byte of repodata; n = 1 each"
+        ],
+    )
 
 
 def main() -> None:

@@ -1,0 +1,86 @@
+"""All benchmarks, side by side with peers, into docs/benchmarks.md: `make bench`.
+
+    python -m bench [--conda PATH] [--only NAME…] [--output FILE]
+
+In less than ten minutes on two cores; with MLINFN_PROOF=1 memory is measured on repodata of
+conda-forge's full size and everything that is quick is repeated more often.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from jupyter_mlinfn.demo.channel import build_channel, default_folder
+from tests.support.proof import sample
+
+from . import bundle, create, lag, listing, memory, small_flavour, startup
+from .report import Machine, Section, say
+
+_PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
+_ABOUT = """# Benchmarks
+
+Made by `make bench` (`MLINFN_PROOF=1 make bench`: the full counts). Peers take turns with us in one run, so
+that a busy machine is as busy for them. Those that are not on PATH are "not present"; `ARGS="--conda PATH"`
+names a conda.
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks beside peers.")
+    parser.add_argument("--conda", metavar="PATH", help="a conda to compare with, if it is not on PATH")
+    parser.add_argument(
+        "--only", nargs="+", metavar="NAME", help="create, list, lag, startup, bundle, memory"
+    )
+    parser.add_argument("--output", type=Path, help=f"file to write; default {_PAGE.name} when all are run")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="jupyter-mlinfn-bench-") as name:
+        scratch = Path(name)
+        channel = build_channel(default_folder(), log=say)
+        questions: dict[str, Callable[[], list[Section]]] = {
+            "create": lambda: [create.measure(channel, scratch, sample(3, 5), sample(12, 25), options.conda)],
+            "list": lambda: [listing.section(sample(20, 100))],
+            "lag": lambda: [lag.measure(channel, scratch, sample(5, 15))],
+            "startup": lambda: [startup.measure(scratch, sample(12, 30))],
+            "bundle": lambda: [bundle.measure(scratch)],
+            "memory": lambda: _memory(scratch, sample(300_000, 900_000)),
+        }
+        if unknown := set(options.only or ()) - set(questions):
+            parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+        machine = Machine()
+        sections = [
+            section
+            for name, ask in questions.items()
+            if name in (options.only or questions)
+            for section in ask()
+        ]
+    goals = [goal for section in sections for goal in section.goals]
+    summary = [
+        "",
+        *(f"- {line}" for line in machine.describe()),
+        "",
+        "## Goals",
+        "",
+        *(f"- {goal}" for goal in goals),
+        "",
+    ]
+    page = "\n".join([_ABOUT.rstrip(), *summary, *(section.markdown() for section in sections)])
+    print(page)
+    output = options.output or (None if options.only else _PAGE)
+    if output is not None:
+        output.write_text(page)
+        say(f"Written to {output}")
+
+
+def _memory(scratch: Path, records: int) -> list[Section]:
+    """Both questions about memory, on one generated channel."""
+    channel = scratch / "big"
+    say(f"memory: generating {records:,} records")
+    memory.build(channel, records)
+    return [memory.section(channel, scratch, records), small_flavour.measure(channel, scratch)]
+
+
+if __name__ == "__main__":
+    main()
