@@ -68,7 +68,9 @@ export class EnvironmentActions {
     await this._app.commands.execute(CommandIDs.manage, { id });
   }
 
-  async newEnvironment(args: { job?: string } = {}): Promise<void> {
+  async newEnvironment(
+    args: { job?: string; change?: boolean } = {}
+  ): Promise<void> {
     await this._app.commands.execute(CommandIDs.create, args);
   }
 

@@ -113,7 +113,12 @@ export function Form(props: {
                       model.name,
                       place.display
                     )
-                  : ''}
+                  : place && draft.label.trim() !== ''
+                    ? trans.__(
+                        'in %1 — lasts after this server is stopped',
+                        place.display
+                      )
+                    : ''}
           </p>
         </div>
       </div>

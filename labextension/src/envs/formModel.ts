@@ -11,6 +11,12 @@ import { nameOf, replaceName, splitSpecs } from './specs';
 export const PREVIEW_DELAY = 300;
 
 /**
+ * The longest pause before asking again what another form's question displaced:
+ * the server answers one at a time, and two forms must not displace each other for ever.
+ */
+export const LONGEST_PAUSE = 5000;
+
+/**
  * Choices of the Python field besides a minor version such as 3.12.
  */
 export const NEWEST_PYTHON = 'newest';
@@ -236,6 +242,21 @@ export class FormModel implements IDisposable {
    * Ask for a preview after a pause; one that is under way is given up.
    */
   ask(delay = PREVIEW_DELAY): void {
+    this._displaced = 0;
+    this._schedule(delay);
+  }
+
+  /**
+   * Ask no more: the form is submitted.
+   */
+  stop(): void {
+    this._stop();
+    if (this._preview.state === 'asking') {
+      this._preview = { state: 'none' };
+    }
+  }
+
+  private _schedule(delay: number): void {
     const last = this.plan;
     this._stop();
     if (this._isDisposed) {
@@ -250,16 +271,6 @@ export class FormModel implements IDisposable {
     this._emit();
   }
 
-  /**
-   * Ask no more: the form is submitted.
-   */
-  stop(): void {
-    this._stop();
-    if (this._preview.state === 'asking') {
-      this._preview = { state: 'none' };
-    }
-  }
-
   private async _ask(): Promise<void> {
     const abort = new AbortController();
     const wanted = this.wanted;
@@ -272,7 +283,14 @@ export class FormModel implements IDisposable {
       if (isAborted(thrown)) {
         return;
       }
-      preview = { state: 'refused', error: MlinfnError.from(thrown) };
+      const error = MlinfnError.from(thrown);
+      if (error.isSuperseded) {
+        if (!abort.signal.aborted) {
+          this._askAgain();
+        }
+        return;
+      }
+      preview = { state: 'refused', error };
     }
     // An answer that was under way when its request was given up.
     if (!abort.signal.aborted) {
@@ -282,6 +300,15 @@ export class FormModel implements IDisposable {
       }
       this._emit();
     }
+  }
+
+  /**
+   * Another form or tab asked meanwhile: that is no news to the user.
+   */
+  private _askAgain(): void {
+    const pause = PREVIEW_DELAY * 2 ** this._displaced++;
+    // Of random length, so that two forms get out of each other's way.
+    this._schedule(Math.min(pause, LONGEST_PAUSE) * (0.5 + Math.random()));
   }
 
   private _stop(): void {
@@ -303,6 +330,7 @@ export class FormModel implements IDisposable {
   private _refusal: MlinfnError | null = null;
   private _abort: AbortController | null = null;
   private _timer = 0;
+  private _displaced = 0;
   private _isDisposed = false;
   private _changed = new Signal<this, void>(this);
 }

@@ -14,10 +14,12 @@ export function JobsList(props: {
   jobs: IJobs;
   /** The one that is shown. */
   chosen: string | null;
+  /** The entry that the Tab key goes to. */
+  tabStop: string | null;
   choose: (job: IJob) => void;
   trans: TranslationBundle;
 }): JSX.Element | null {
-  const { jobs, chosen, choose, trans } = props;
+  const { jobs, chosen, tabStop, choose, trans } = props;
   useSignal(jobs.model.changed);
   const all = jobs.model.jobs;
   if (all.length === 0) {
@@ -33,6 +35,7 @@ export function JobsList(props: {
               type="button"
               className="jp-mlinfn-Item"
               aria-current={job.id === chosen}
+              tabIndex={job.id === tabStop ? 0 : -1}
               onClick={() => choose(job)}
             >
               <span className="jp-mlinfn-Item-label">

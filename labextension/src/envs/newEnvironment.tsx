@@ -8,6 +8,7 @@ import { ErrorView } from '../errorView';
 import { useSignal } from '../hooks';
 import { newEnvironmentIcon } from '../icons';
 import { IJob } from '../jobs/api';
+import { describeOutcome } from '../jobs/describe';
 import { JobView, PLAIN } from '../jobs/jobView';
 import { IJobs } from '../jobs/tokens';
 import { EnvsApi } from './api';
@@ -32,6 +33,8 @@ export interface INewEnvironmentOptions {
   draft?: Partial<IDraft>;
   job?: string | null;
   showLog?: boolean;
+  /** Show the form with what `job` was started with, instead of its progress. */
+  change?: boolean;
 }
 
 /**
@@ -55,6 +58,9 @@ export class NewEnvironment extends ReactWidget {
     this.title.closable = true;
     this.node.tabIndex = -1;
     jobs.model.changed.connect(this._onJobs, this);
+    if (options.change) {
+      this.change();
+    }
     this._onJobs();
   }
 
@@ -92,6 +98,23 @@ export class NewEnvironment extends ReactWidget {
     this._stateChanged.emit();
   }
 
+  /**
+   * Back to the form with what the job that is shown was started with; a failed
+   * one goes when the next is started.
+   */
+  change(): void {
+    const { jobs } = this._options;
+    const job = this._jobId === null ? undefined : jobs.model.get(this._jobId);
+    if (job) {
+      this._superseded = job.id;
+      const draft = draftOf(job);
+      if (draft) {
+        this._form.update(draft);
+      }
+      this._showForm();
+    }
+  }
+
   protected render(): JSX.Element {
     return <Content widget={this} options={this._options} />;
   }
@@ -123,7 +146,7 @@ export class NewEnvironment extends ReactWidget {
           showLog={this._showLog}
           onResumed={next => this.showJob(next.id)}
           onDiscarded={() => this._close()}
-          onChange={() => this._change(job)}
+          onChange={() => this.change()}
           changeLabel={trans.__('Change packages')}
         />
       );
@@ -166,18 +189,6 @@ export class NewEnvironment extends ReactWidget {
     }
   }
 
-  /**
-   * Back to the form with what was entered; a failed job goes when the next is started.
-   */
-  private _change(job: IJob): void {
-    this._superseded = job.id;
-    const draft = draftOf(job);
-    if (draft) {
-      this._form.update(draft);
-    }
-    this._showForm();
-  }
-
   private _showForm(): void {
     this._jobId = null;
     this._onJobs();
@@ -194,8 +205,8 @@ export class NewEnvironment extends ReactWidget {
     const presenter = job && jobs.presenterOf(job);
     const title =
       job && presenter
-        ? job.state === 'done'
-          ? presenter.done(job)
+        ? job.state === 'done' || job.state === 'failed'
+          ? describeOutcome(job, presenter, trans)
           : presenter.doing(job)
         : trans.__('New environment');
     this.title.label = title;
@@ -240,7 +251,8 @@ function Content(props: {
 export function draftOf(job: IJob): Partial<IDraft> | null {
   const { label, specs, channels } = job.request ?? {};
   if (typeof label !== 'string' || !Array.isArray(specs)) {
-    return null;
+    const named = job.subject.label;
+    return typeof named === 'string' ? { label: named } : null;
   }
   const all = specs.map(String);
   const [first, ...rest] = all;

@@ -17,6 +17,7 @@ import { Details } from './details';
 import { JobsList } from './jobsList';
 import { EnvsModel } from './model';
 import { confirmRemoval } from './removeDialog';
+import { moveFocus } from './roving';
 
 /**
  * Below this width, in pixels, the list stands above the details.
@@ -125,6 +126,10 @@ function Content(props: {
     if (choice !== null && panel.hasClass('jp-mod-narrow')) {
       shown.current?.scrollIntoView({ block: 'start' });
     }
+    // What had the focus went with what was shown before.
+    if (panel.isVisible && document.activeElement === document.body) {
+      shown.current?.focus();
+    }
   }, [panel, choice]);
 
   const { environments, error, places } = envs;
@@ -149,6 +154,8 @@ function Content(props: {
   const chosen =
     environments.find(env => env.id === panel.chosenId) ??
     (job ? undefined : environments[0]);
+  // One stop of the Tab key for the whole list; arrow keys move in it.
+  const tabStop = job?.id ?? chosen?.id ?? jobs.model.jobs[0]?.id ?? null;
   const create = (
     <Button className={PRIMARY} onClick={() => void actions.newEnvironment()}>
       {trans.__('New environment')}
@@ -159,6 +166,7 @@ function Content(props: {
       title={title}
       environments={listed}
       chosen={chosen?.id ?? null}
+      tabStop={tabStop}
       choose={env => panel.choose({ env: env.id })}
       trans={trans}
     />
@@ -169,6 +177,7 @@ function Content(props: {
       <nav
         className="jp-mlinfn-Environments-list"
         aria-label={trans.__('Environments')}
+        onKeyDown={moveFocus}
       >
         {(environments.length > 0 || job) && create}
         {error && <ErrorView error={error} trans={trans} />}
@@ -177,6 +186,7 @@ function Content(props: {
         <JobsList
           jobs={jobs}
           chosen={job?.id ?? null}
+          tabStop={tabStop}
           choose={({ id }) => panel.choose({ job: id })}
           trans={trans}
         />
@@ -198,7 +208,7 @@ function Content(props: {
           </p>
         ))}
       </nav>
-      <div ref={shown} className="jp-mlinfn-Environments-chosen">
+      <div ref={shown} className="jp-mlinfn-Environments-chosen" tabIndex={-1}>
         {job ? (
           <JobView
             key={job.id}
@@ -209,7 +219,8 @@ function Content(props: {
             onDiscarded={() => panel.choose(null)}
             onChange={
               job.kind === 'envs.create'
-                ? () => void actions.newEnvironment({ job: job.id })
+                ? () =>
+                    void actions.newEnvironment({ job: job.id, change: true })
                 : undefined
             }
             changeLabel={trans.__('Change packages')}
@@ -246,10 +257,12 @@ function EnvironmentList(props: {
   title: string;
   environments: IEnvironment[];
   chosen: string | null;
+  /** The entry that the Tab key goes to. */
+  tabStop: string | null;
   choose: (environment: IEnvironment) => void;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { title, environments, chosen, choose, trans } = props;
+  const { title, environments, chosen, tabStop, choose, trans } = props;
   return (
     <section>
       <h3>{title}</h3>
@@ -260,6 +273,7 @@ function EnvironmentList(props: {
               type="button"
               className="jp-mlinfn-Item"
               aria-current={env.id === chosen}
+              tabIndex={env.id === tabStop ? 0 : -1}
               title={env.display}
               onClick={() => choose(env)}
             >

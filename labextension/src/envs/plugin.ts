@@ -72,7 +72,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
         const jobId = (args.job as string | undefined) ?? null;
         const shown = jobId && forms.find(form => form.content.jobId === jobId);
         if (shown) {
-          if (args.log) {
+          if (args.change) {
+            shown.content.change();
+          } else if (args.log) {
             shown.content.showJob(jobId, true);
           }
           shell.activateById(shown.id);
@@ -86,7 +88,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
           trans,
           draft: args.draft as Partial<IDraft> | undefined,
           job: jobId,
-          showLog: args.log === true
+          showLog: args.log === true,
+          change: args.change === true
         });
         const widget = new MainAreaWidget({ content });
         // The layout finds it again by its id: a restored one keeps it.
@@ -109,6 +112,11 @@ const plugin: JupyterFrontEndPlugin<void> = {
             job: {
               type: 'string',
               description: 'The job whose progress is shown'
+            },
+            change: {
+              type: 'boolean',
+              description:
+                'Whether to show the form with what the job was started with'
             },
             key: {
               type: 'string',

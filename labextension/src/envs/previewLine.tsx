@@ -2,7 +2,7 @@ import { TranslationBundle } from '@jupyterlab/translation';
 import { Button } from '@jupyterlab/ui-components';
 import React from 'react';
 
-import { MlinfnError } from '../api';
+import { IFieldProblem, MlinfnError } from '../api';
 import { inWords } from '../errorView';
 import { formatBytes } from '../format';
 import { IPlan, IPlannedPackage } from './api';
@@ -98,10 +98,24 @@ function Refusal(props: {
   const { error, model, trans } = props;
   const told = inWords(error, trans);
   const problems = model.problems('specs');
+  const hasSuggestions = problems.some(isSuggesting);
+  // The same said of each of them is said once.
+  const together =
+    problems.length > 1 &&
+    !hasSuggestions &&
+    problems.every(({ message }) => message === problems[0].message);
+  const why = told.reason === told.message ? '' : told.reason;
   return (
     <>
       <p className="jp-mlinfn-Preview-line jp-mod-warn">{told.message}</p>
-      {problems.map((problem, index) => (
+      {together && (
+        <p className="jp-mlinfn-Preview-problem">
+          {problems.map(({ value }, index) => (
+            <strong key={index}>{value}</strong>
+          ))}
+        </p>
+      )}
+      {(together ? [] : problems).map((problem, index) => (
         <p key={index} className="jp-mlinfn-Preview-problem">
           {(problems.length > 1 ||
             !told.message.includes(problem.value ?? problem.message)) && (
@@ -113,46 +127,61 @@ function Refusal(props: {
               {problem.message}
             </span>
           )}
-          {problem.value !== undefined &&
-            (problem.suggestions ?? []).length > 0 && (
-              <>
-                <span>{trans.__('Did you mean')} </span>
-                {(problem.suggestions ?? []).slice(0, 5).map(suggestion => (
-                  <Button
-                    key={suggestion}
-                    small
-                    className="jp-mod-styled jp-mod-reject jp-mlinfn-Suggestion"
-                    aria-label={trans.__(
-                      'Take %1 instead of %2',
-                      suggestion,
-                      problem.value
-                    )}
-                    onClick={() => {
-                      for (const spec of model.draft.specs) {
-                        if (model.problemsOf(spec).includes(problem)) {
-                          model.renameSpec(spec, suggestion);
-                          return;
-                        }
+          {isSuggesting(problem) && (
+            <>
+              <span>{trans.__('Did you mean')} </span>
+              {(problem.suggestions ?? []).slice(0, 5).map(suggestion => (
+                <Button
+                  key={suggestion}
+                  small
+                  className="jp-mod-styled jp-mod-reject jp-mlinfn-Suggestion"
+                  aria-label={trans.__(
+                    'Take %1 instead of %2',
+                    suggestion,
+                    problem.value ?? ''
+                  )}
+                  onClick={() => {
+                    for (const spec of model.draft.specs) {
+                      if (model.problemsOf(spec).includes(problem)) {
+                        model.renameSpec(spec, suggestion);
+                        return;
                       }
-                    }}
-                  >
-                    {suggestion}
-                  </Button>
-                ))}
-              </>
-            )}
+                    }
+                  }}
+                >
+                  {suggestion}
+                </Button>
+              ))}
+            </>
+          )}
         </p>
       ))}
-      {told.hint && <p className="jp-mlinfn-hint">{told.hint}</p>}
-      {told.reason && told.reason !== told.message && (
-        <details className="jp-mlinfn-Preview-why">
+      {/* The hint names what stands on the buttons. */}
+      {told.hint && !hasSuggestions && (
+        <p className="jp-mlinfn-hint">{told.hint}</p>
+      )}
+      {why && (
+        <details
+          key={why}
+          className="jp-mlinfn-Preview-why"
+          open={!hasSuggestions && why.split('\n').length <= SHORT}
+        >
           <summary>{trans.__('Why')}</summary>
-          <pre>{told.reason}</pre>
+          <pre>{why}</pre>
         </details>
       )}
     </>
   );
 }
+
+function isSuggesting({ value, suggestions }: IFieldProblem): boolean {
+  return value !== undefined && (suggestions ?? []).length > 0;
+}
+
+/**
+ * As many lines of an explanation need not be unfolded first.
+ */
+const SHORT = 6;
 
 /**
  * What else there is to know of a plan: what is added, warnings, all packages.

@@ -15,7 +15,9 @@ export async function confirmRemoval(
   const running = environment.running.length;
   const result = await showDialog({
     title: trans.__('Remove %1?', environment.label),
-    body: ReactWidget.create(<Body environment={environment} trans={trans} />),
+    body: ReactWidget.create(
+      <RemovalBody environment={environment} trans={trans} />
+    ),
     // Cancel has the focus: this cannot be undone.
     defaultButton: 0,
     buttons: [
@@ -29,7 +31,10 @@ export async function confirmRemoval(
   return result.button.accept;
 }
 
-function Body(props: {
+/**
+ * What is lost, and about how much space comes back.
+ */
+export function RemovalBody(props: {
   environment: IEnvironment;
   trans: TranslationBundle;
 }): JSX.Element {
@@ -43,8 +48,13 @@ function Body(props: {
           environment.display,
           String(environment.package_count)
         )}
-        {environment.size_own !== null &&
-          ' ' + trans.__('%1 come back.', formatBytes(environment.size_own))}
+        {' ' +
+          (environment.size_own === null
+            ? trans.__('How much space comes back is told afterwards.')
+            : trans.__(
+                'About %1 of space come back.',
+                formatBytes(environment.size_own)
+              ))}
       </p>
       {kernels.length > 0 && (
         <p>

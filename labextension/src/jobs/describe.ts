@@ -2,6 +2,7 @@ import { TranslationBundle } from '@jupyterlab/translation';
 
 import { formatBytesOf, formatEstimate } from '../format';
 import { IJob, IJobProgress } from './api';
+import { IJobPresenter } from './tokens';
 
 /**
  * Of the whole work, as far as packages and bytes tell: loading is the longer part.
@@ -106,6 +107,31 @@ export function describeState(job: IJob, trans: TranslationBundle): string {
       return trans.__('interrupted');
     default:
       return describePhase(job, trans);
+  }
+}
+
+/**
+ * How the job ended, in a sentence that names it; empty as long as it has not.
+ */
+export function describeOutcome(
+  job: IJob,
+  presenter: Pick<IJobPresenter, 'doing' | 'done' | 'interrupted'>,
+  trans: TranslationBundle
+): string {
+  switch (job.state) {
+    case 'done':
+      return presenter.done(job);
+    case 'failed':
+      return trans.__('%1 failed', presenter.doing(job));
+    case 'cancelled':
+      return trans.__(
+        '%1 was cancelled. Nothing of it was left behind.',
+        presenter.doing(job)
+      );
+    case 'interrupted':
+      return presenter.interrupted(job);
+    default:
+      return '';
   }
 }
 

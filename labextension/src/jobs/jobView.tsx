@@ -1,6 +1,6 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 import { Button } from '@jupyterlab/ui-components';
-import React, { useState } from 'react';
+import React, { useEffect, useRef, useState } from 'react';
 
 import { MlinfnError } from '../api';
 import { ErrorView } from '../errorView';
@@ -8,9 +8,9 @@ import { formatDuration } from '../format';
 import { useSignal } from '../hooks';
 import { IJob, isActive } from './api';
 import {
+  describeOutcome,
   describePhase,
   describeProgress,
-  describeState,
   fractionDone,
   secondsTaken
 } from './describe';
@@ -47,6 +47,18 @@ export function JobView(props: IJobViewProps): JSX.Element {
   const presenter = jobs.presenterOf(job);
   const active = isActive(job);
   const taken = secondsTaken(job);
+  const outcome = describeOutcome(job, presenter, trans);
+
+  const section = useRef<HTMLElement>(null);
+  useEffect(() => {
+    // The button that had the focus may have gone with the job's state.
+    if (
+      document.activeElement === document.body &&
+      section.current?.offsetParent
+    ) {
+      section.current.focus();
+    }
+  }, [job.state]);
 
   const resume = (label: string, primary: boolean): JSX.Element => (
     <Button
@@ -88,20 +100,31 @@ export function JobView(props: IJobViewProps): JSX.Element {
   );
 
   return (
-    <section className="jp-mlinfn-Job" data-state={job.state}>
+    <section
+      ref={section}
+      className="jp-mlinfn-Job"
+      data-state={job.state}
+      aria-label={active ? presenter.doing(job) : outcome}
+      tabIndex={-1}
+    >
       {active && <Bar job={job} doing={presenter.doing(job)} trans={trans} />}
       {job.state === 'done' && (
-        <p className="jp-mlinfn-Job-outcome" role="status">
-          <strong>{presenter.done(job)}</strong>
+        <p className="jp-mlinfn-Job-outcome">
+          <strong>{outcome}</strong>
           {taken !== null &&
             ' ' + trans.__('in %1', formatDuration(taken, trans))}
+        </p>
+      )}
+      {job.state === 'failed' && (
+        <p className="jp-mlinfn-Job-outcome">
+          <strong>{outcome}</strong>
         </p>
       )}
       {job.state === 'failed' && (
         <ErrorView
           error={
             job.error ?? {
-              message: trans.__('%1 failed.', presenter.doing(job)),
+              message: trans.__('The reason is not known.'),
               reason: null,
               hint: trans.__('The log may tell more.')
             }
@@ -109,18 +132,8 @@ export function JobView(props: IJobViewProps): JSX.Element {
           trans={trans}
         />
       )}
-      {job.state === 'cancelled' && (
-        <p className="jp-mlinfn-Job-outcome" role="status">
-          {trans.__(
-            '%1 was cancelled. Nothing of it was left behind.',
-            presenter.doing(job)
-          )}
-        </p>
-      )}
-      {job.state === 'interrupted' && (
-        <p className="jp-mlinfn-Job-outcome" role="status">
-          {presenter.interrupted(job)}
-        </p>
+      {(job.state === 'cancelled' || job.state === 'interrupted') && (
+        <p className="jp-mlinfn-Job-outcome">{outcome}</p>
       )}
       {job.warnings.map(warning => (
         <p key={warning} className="jp-mlinfn-warning">
@@ -160,7 +173,7 @@ export function JobView(props: IJobViewProps): JSX.Element {
       <span className="jp-mlinfn-sr" aria-live="polite">
         {active
           ? `${presenter.doing(job)}: ${describePhase(job, trans)}`
-          : describeState(job, trans)}
+          : outcome}
       </span>
     </section>
   );

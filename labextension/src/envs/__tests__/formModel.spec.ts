@@ -2,6 +2,7 @@ import { IFieldProblem, MlinfnError } from '../../api';
 import { INewEnvironment, IPlan } from '../api';
 import {
   FormModel,
+  LONGEST_PAUSE,
   minorVersions,
   NEWEST_PYTHON,
   NO_PYTHON,
@@ -66,6 +67,45 @@ describe('FormModel', () => {
   });
 
   describe('preview', () => {
+    it('asks again quietly when another form’s question displaced its own', async () => {
+      const { model, asked } = setUp();
+      const states: string[] = [];
+      model.changed.connect(() => states.push(model.preview.state));
+      model.ask(0);
+      for (let round = 1; round <= 6; round++) {
+        await jest.advanceTimersByTimeAsync(2 * LONGEST_PAUSE);
+        expect(asked.length).toBe(round);
+        asked[round - 1].refuse(
+          new MlinfnError(
+            { kind: 'Superseded', message: 'A newer one.', reason: null },
+            409
+          )
+        );
+      }
+      await jest.advanceTimersByTimeAsync(2 * LONGEST_PAUSE);
+      asked[6].answer(plan());
+      await jest.advanceTimersByTimeAsync(0);
+      expect(states).not.toContain('refused');
+      expect(model.plan?.name).toBe('myenv');
+      model.dispose();
+    });
+
+    it('says so when a name is taken, which is a 409 too', async () => {
+      const { model, asked } = setUp();
+      model.ask(0);
+      await pause();
+      asked[0].refuse(
+        new MlinfnError(
+          { kind: 'ConflictError', message: 'myenv exists.', reason: null },
+          409
+        )
+      );
+      await pause();
+      expect(model.refusal?.message).toBe('myenv exists.');
+      expect(asked.length).toBe(1);
+      model.dispose();
+    });
+
     it('is asked for once after the last key', async () => {
       const { asked, model } = setUp();
       for (const label of ['m', 'my', 'mye']) {
