@@ -8,8 +8,8 @@ from ..support.channel_server import ChannelServer
 from ..support.server import Server, running, wait_for
 from .conftest import Shoot, open_lab
 
-SLOW = 4_000_000
-"""Bytes per second of the channel: an environment of 32 MB then takes some seconds."""
+SLOW = 2_000_000
+"""Bytes per second of the channel: an environment of 32 MB then takes a quarter of a minute."""
 
 
 def open_form(page: Page) -> None:
@@ -59,6 +59,10 @@ def test_the_main_job(page: Page, lab: Server, channel: ChannelServer, shoot: Sh
     # It survives a reload, and a second tab shows the same.
     page.reload()
     expect(page.get_by_role("progressbar").first).to_be_visible()
+    second = page.context.new_page()
+    open_lab(second, lab)
+    expect(second.get_by_text("Creating My env", exact=False).first).to_be_visible()
+    second.close()
     channel.bytes_per_second = None
     expect(page.get_by_text("ready in", exact=False).first).to_be_visible()
     shoot(page, "ready")
