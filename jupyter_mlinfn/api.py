@@ -9,7 +9,7 @@ from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
 from . import contract
-from .errors import MlinfnError
+from .errors import MlinfnError, from_os_error
 
 PREFIX = "/api/mlinfn"
 
@@ -69,6 +69,10 @@ class MlinfnHandler(APIHandler):
         if isinstance(error, MlinfnError):
             self.set_status(error.status)
             self.finish(json.dumps(error.to_json()))
+        elif isinstance(error, OSError):
+            storage = from_os_error("Your storage could not be used.", error)
+            self.set_status(storage.status)
+            self.finish(json.dumps(storage.to_json()))
         elif isinstance(error, web.HTTPError):
             super().write_error(status_code, **kwargs)
         else:

@@ -10,7 +10,12 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
+from .envs.redact import redact
 from .errors import BadInputError
+
+BODY_LIMIT = 1_000_000
+"""Bytes; the largest that the contract allows has about 260,000, and reading more would hold up
+the event loop."""
 
 FILE = Path(__file__).with_name("openapi.yaml")
 
@@ -32,9 +37,15 @@ def check_body(path: str, method: str, body: bytes) -> dict[str, Any]:
     Raises:
         BadInputError: it is no JSON, or not what the contract says; names the field.
     """
+    if len(body) > BODY_LIMIT:
+        raise BadInputError(
+            "The body of the request is too large.",
+            reason=f"It has {len(body):,} bytes; {BODY_LIMIT:,} are allowed.",
+            hint="See openapi.yaml for what this request takes.",
+        )
     try:
         value = json.loads(body.decode("utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInputError("The body of the request is no JSON.", reason=str(error)) from error
     schema = document()["paths"][path][method]["requestBody"]["content"]["application/json"]["schema"]
     _check(value, schema, "body")
@@ -76,8 +87,10 @@ def _check(value: Any, schema: dict[str, Any], where: str) -> None:
     problem = min(validator.iter_errors(value), key=lambda error: len(error.path), default=None)
     if problem is not None:
         field = ".".join(str(part) for part in problem.path) or where
+        # It quotes the value, which may be a channel with a password, and it is logged.
+        text = redact(problem.message)[:300]
         raise BadInputError(
-            f"{field}: {problem.message[:300]}",
+            f"{field}: {text}",
             hint="See openapi.yaml for what this request takes.",
-            fields={str(problem.path[0]): [{"message": problem.message[:300]}]} if problem.path else None,
+            fields={str(problem.path[0]): [{"message": text}]} if problem.path else None,
         )

@@ -147,4 +147,8 @@ def from_os_error(message: str, error: OSError) -> MlinfnError:
             reason=reason,
             hint="Your storage may be away for a moment: try again; if it stays, ask your administrator.",
         )
+    if error.errno in (errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
+        return ConflictError(
+            message, reason=reason, hint="A file is where a folder ought to be: move it out of the way."
+        )
     return MlinfnError(message, reason=reason, hint="Try again; if it stays, ask your administrator.")

@@ -221,9 +221,7 @@ async def _finish(arguments: argparse.Namespace, jobs: JobManager, job: Job) -> 
     if ended.error is not None:
         raise from_json(ended.error)
     if arguments.json:
-        body = ended.to_json()
-        del body["request"]
-        _print_json({"job": body})
+        _print_json({"job": ended.to_json()})
     return ended
 
 

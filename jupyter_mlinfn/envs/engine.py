@@ -14,8 +14,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from ..errors import ConflictError
+from ..errors import BadInputError, ConflictError
 from . import condarc as condarc_files
 from .condarc import Condarc
 from .models import PackageHit, Plan, PlannedPackage, Progress
@@ -92,6 +93,39 @@ class Engine:
         self._pending_plan: asyncio.Future[None] | None = None
         self._users = 0
         self._closing: set[asyncio.Task[None]] = set()
+        self._logins: dict[str, Any] = {}
+
+    def take_logins(self, channels: Sequence[str]) -> list[str]:
+        """Channels as they may be stored, logged and shown: without user, password or token.
+
+        What was taken out is kept in this process only, for all requests to that host: a job
+        that another server takes up again needs it in a .condarc, or typed once more. It looks
+        at the disk where a channel is a path: call it in a thread.
+
+        Raises:
+            BadInputError: one cannot be a channel; ``fields["channels"]`` says which.
+        """
+        clean = []
+        for channel in channels:
+            try:
+                if not channel.isprintable():
+                    raise ValueError("it has control characters")
+                for url in self._condarc.resolve_channels([channel]):
+                    parts = urlsplit(url)
+                    _ = parts.port  # Complains of one that is no number.
+                    if parts.scheme != "file" and (not parts.hostname or " " in url):
+                        raise ValueError("it names no host" if not parts.hostname else "it has a space")
+                    self._logins |= _login(split_credentials(url)[1])
+            except (ValueError, RuntimeError, OSError) as error:
+                shown = redact(channel)
+                raise BadInputError(
+                    f"Not a channel: {shown!r}.",
+                    reason=redact(str(error)),
+                    hint="Give the name of a channel, such as conda-forge, or its URL.",
+                    fields={"channels": [{"value": shown, "message": "no name or URL of a channel"}]},
+                ) from error
+            clean.append(split_credentials(channel)[0] if "://" in channel else channel)
+        return clean
 
     def channels(self) -> list[str]:
         """URLs of the channels in use, without credentials."""
@@ -280,6 +314,7 @@ class Engine:
         credentials: dict[str, Any] = {}
         for url in known:
             credentials |= _login(split_credentials(url)[1])
+        credentials |= self._logins
         clean = []
         for url in self._urls(channels):
             bare, login = split_credentials(url)

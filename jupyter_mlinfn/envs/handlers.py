@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
-from urllib.parse import unquote
 
 from jupyter_server.auth.decorator import authorized
 from tornado import web
@@ -29,11 +28,16 @@ class EnvsHandler(MlinfnHandler):
     def jobs(self) -> JobManager:
         return self.room(JobManager)
 
-    @property
-    def channels(self) -> Sequence[str] | None:
-        """Channels of the query, instead of the configured ones."""
-        text = self.query("channels")
-        return [channel.strip() for channel in text.split(",") if channel.strip()] if text else None
+    async def prepare(self, **kwargs: Any) -> None:
+        # A channel typed in the form may hold a password, and this is what the server logs.
+        if "channels" in self.request.query_arguments:
+            self.request.uri = f"{self.request.path}?channels=***"
+        await super().prepare(**kwargs)
+
+    async def channels(self) -> Sequence[str] | None:
+        """Channels of the query, instead of the configured ones; without credentials."""
+        text = self.query("channels") or ""
+        return await self.envs.channels([part.strip() for part in text.split(",") if part.strip()])
 
 
 class EnvironmentListHandler(EnvsHandler):
@@ -94,7 +98,7 @@ class PackageListHandler(EnvsHandler):
     @authorized
     async def get(self) -> None:
         hits = await self.envs.engine.search(
-            self.query("q"), channels=self.channels, limit=self.query("limit")
+            self.query("q"), channels=await self.channels(), limit=self.query("limit")
         )
         self.answer({"packages": [asdict(hit) for hit in hits]})
 
@@ -103,8 +107,7 @@ class PackageHandler(EnvsHandler):
     @web.authenticated
     @authorized
     async def get(self, name: str) -> None:
-        name = unquote(name)
-        summary, versions = await self.envs.engine.versions(name, channels=self.channels)
+        summary, versions = await self.envs.engine.versions(name, channels=await self.channels())
         self.answer({"name": name, "summary": summary, "versions": versions})
 
 

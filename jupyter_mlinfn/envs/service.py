@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import ConflictError, from_os_error
+from ..errors import BadInputError, ConflictError, from_os_error
 from ..jobs.manager import JobManager
 from ..jobs.models import Job
 from . import create, names, remove
@@ -19,6 +19,7 @@ from .marker import Marker, relabel
 from .models import Environment, InstalledPackage, PackageHit, Plan
 from .places import Places, Space
 from .prefix import packages
+from .redact import redact
 from .remove import Removal
 from .scan import ScanResult
 from .trash import Trash
@@ -56,6 +57,8 @@ class Solver(Installer, Protocol):
     """The engine (`engine.Engine`)."""
 
     def warnings(self) -> list[str]: ...
+
+    def take_logins(self, channels: Sequence[str]) -> list[str]: ...
 
     async def plan(
         self, specs: Sequence[str], *, channels: Sequence[str] | None = None, prefix: Path | None = None
@@ -158,9 +161,11 @@ class EnvironmentService:
         """What was asked for, or why it cannot be.
 
         Raises:
-            BadInputError: label or name will not do.
+            BadInputError: label, name, packages or channels will not do.
             ConflictError: the name is taken.
         """
+        channels = await self.channels(channels)
+        _check_specs(specs)
         label = names.check_label(label)
         name = names.check_name(name) if name else names.name_for(label)
         prefix = self.places.prefix(name)
@@ -172,6 +177,14 @@ class EnvironmentService:
                 fields={"name": [{"value": name, "message": "This name is taken."}]},
             )
         return NewEnvironment(name, label, [spec.strip() for spec in specs if spec.strip()], channels)
+
+    async def channels(self, channels: Sequence[str] | None) -> Sequence[str] | None:
+        """The channels without credentials, which the engine keeps in memory only.
+
+        Raises:
+            BadInputError: one cannot be a channel.
+        """
+        return await asyncio.to_thread(self.engine.take_logins, channels) if channels else None
 
     async def plan(self, wanted: NewEnvironment) -> Plan:
         """What creating it would install.
@@ -266,3 +279,20 @@ class EnvironmentService:
         environment = await self._catalogue.find(environment_id)
         await asyncio.to_thread(self.places.check_own, environment.prefix)
         return environment
+
+
+def _check_specs(specs: Sequence[str]) -> None:
+    """Refuse what must not be stored with the environment, or cannot be a text of conda's."""
+    bad = []
+    for spec in specs:
+        if redact(spec) != spec:
+            bad.append({"value": spec, "message": "it holds a password or token: give the channel instead"})
+        elif not spec.isprintable():
+            bad.append({"value": spec, "message": "it has control characters"})
+    if bad:
+        raise BadInputError(
+            "Not a package and version: " + ", ".join(repr(redact(entry["value"])) for entry in bad) + ".",
+            reason="; ".join(entry["message"] for entry in bad),
+            hint="Write a name, and a version if you need one: numpy, numpy=2.1, 'numpy >=2,<3'.",
+            fields={"specs": bad},
+        )

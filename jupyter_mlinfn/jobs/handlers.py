@@ -21,10 +21,8 @@ class JobsHandler(MlinfnHandler):
 
 
 def answer(jobs: JobManager, job: Job) -> dict[str, Any]:
-    """A job as openapi.yaml describes it; what it needs to run again stays here."""
-    body = job.to_json() | {"mine": jobs.is_mine(job.id)}
-    del body["request"]
-    return body
+    """A job as openapi.yaml describes it."""
+    return job.to_json() | {"mine": jobs.is_mine(job.id)}
 
 
 class JobListHandler(JobsHandler):

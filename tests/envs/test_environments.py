@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.parse
 from pathlib import Path
 
 import psutil
@@ -321,3 +322,85 @@ def test_no_secret_of_the_server_is_in_a_kernelspec_a_job_or_a_log(server: Serve
     written += [p for p in (server.platform.environments / ".mlinfn" / "jobs").rglob("*") if p.is_file()]
     assert written
     assert not [path for path in written if SECRET in path.read_text()]
+
+
+PASSWORD = "typed-password"
+
+
+def test_a_password_typed_with_a_channel_is_used_and_never_stored_shown_or_logged(
+    server: Server, channel: ChannelServer
+) -> None:
+    host = channel.url.removeprefix("http://")
+    typed = f"http://somebody:{PASSWORD}@{host}"
+    job = server.ended(server.create("My env", ["mlinfn-units"], channels=[typed])["id"])
+    query = urllib.parse.urlencode({"q": "mlinfn", "channels": typed})
+    found = server.get(f"api/mlinfn/packages?{query}")
+    refused, too_long = server.request(
+        "POST", "api/mlinfn/envs", {"label": "x", "channels": [typed + "/" + "x" * 500]}
+    )
+    shown = [job, found, too_long, server.get("api/mlinfn/jobs"), server.get("api/mlinfn/envs")]
+
+    assert job["state"] == "done", job
+    assert job["request"] == {
+        "name": "my-env",
+        "label": "My env",
+        "specs": ["mlinfn-units"],
+        "channels": [channel.url],
+    }
+    assert any("authorization" in map(str.lower, headers) for headers in channel.headers)
+    assert refused == 400
+    assert PASSWORD not in json.dumps(shown)
+    folders = (server.platform.environments, server.platform.kernels)
+    files = [server.platform.folder / "server.log"]
+    files += [
+        p for folder in folders for p in folder.rglob("*.json*") if p.is_file() and "pkgs" not in p.parts
+    ]
+    files += [server.platform.environments / "my-env" / "conda-meta" / name for name in ("mlinfn", "history")]
+    assert len(files) > 10
+    assert not [path for path in files if PASSWORD.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize(
+    "bad", ["http://[::1", "~nobody-of-that-name/x", "a\u0000b", "http://", "http://h:99999999", "http://h:x"]
+)
+def test_what_cannot_be_a_channel_is_refused_in_words(bad: str, demo_server: Server) -> None:
+    status, error = demo_server.request(
+        "POST", "api/mlinfn/envs", {"label": "x", "channels": [bad], "dry_run": True}
+    )
+    searched, _ = demo_server.request(
+        "GET", "api/mlinfn/packages?" + urllib.parse.urlencode({"q": "x", "channels": bad})
+    )
+
+    assert (status, searched) == (400, 400), error
+    assert error["hint"]
+    assert list(error["fields"]) == ["channels"]
+
+
+@pytest.mark.parametrize(
+    "spec", ["https://u:p@host/channel::numpy", "https://host/t/TOKEN/c::numpy", "a\ud800"]
+)
+def test_a_spec_that_must_not_be_stored_is_refused(spec: str, demo_server: Server) -> None:
+    status, error = demo_server.request("POST", "api/mlinfn/envs", {"label": "x", "specs": [spec]})
+
+    assert status == 400
+    assert list(error["fields"]) == ["specs"]
+
+
+def test_a_body_that_is_too_large_or_too_deep_is_refused(demo_server: Server) -> None:
+    status, error = demo_server.request("POST", "api/mlinfn/envs", {"label": "x" * 2_000_000})
+    assert (status, "too large" in error["message"]) == (400, True)
+
+
+def test_storage_that_cannot_be_read_is_named_and_is_no_failure_of_the_server(
+    server: Server,
+) -> None:
+    """A file where the folder of environments ought to be."""
+    server.platform.environments.parent.joinpath("environments").write_text("in the way")
+
+    listed = server.get("api/mlinfn/envs")
+    status, error = server.request("POST", "api/mlinfn/envs", {"label": "x"})
+
+    assert listed["environments"] == []
+    assert listed["warnings"]
+    assert status < 500, error
+    assert error["hint"]
