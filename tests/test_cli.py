@@ -1,0 +1,180 @@
+"""`jupyter mlinfn env …` as a person and as a script use it: real processes, exit codes, nothing left."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .support.channel_server import ChannelServer
+from .support.server import Platform
+
+COMMAND = [sys.executable, "-m", "jupyter_mlinfn.cli", "env"]
+
+
+@pytest.fixture
+def channel(demo_channel: Path) -> Iterator[ChannelServer]:
+    with ChannelServer(demo_channel) as server:
+        yield server
+
+
+@pytest.fixture
+def platform(tmp_path: Path, channel: ChannelServer) -> Platform:
+    platform = Platform(tmp_path / "platform", [channel.url])
+    platform.write_config()
+    return platform
+
+
+def run(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        env=platform.variables(),
+        cwd=platform.root,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+
+
+def test_create_list_show_delete(platform: Platform) -> None:
+    created = run(platform, "create", "thesis", "mlinfn-plots", "--label", "My thesis")
+    listed = run(platform, "list")
+    as_json = run(platform, "show", "thesis", "--json")
+    shown = run(platform, "show", "thesis")
+    deleted = run(platform, "delete", "thesis")
+
+    assert created.returncode == 0, created.stderr
+    assert "thesis is ready in private/environments/thesis" in created.stdout
+    assert "conda-env-thesis-py" in created.stdout
+    assert listed.stdout.split("\t")[:2] == ["thesis", "private"]
+    details = json.loads(as_json.stdout)
+    assert details["environment"]["label"] == "My thesis"
+    assert "mlinfn-plots" in [package["name"] for package in details["packages"]]
+    assert "Kernels: conda-env-thesis-py" in shown.stdout
+    assert deleted.returncode == 0
+    assert "came back" in deleted.stdout
+    assert not (platform.environments / "thesis").exists()
+    assert not list(platform.kernels.glob("conda-env-thesis-py"))
+
+
+def test_a_dry_run_changes_nothing(platform: Platform) -> None:
+    done = run(platform, "create", "thesis", "mlinfn-plots", "--dry-run", "--json")
+
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)
+    assert plan["added_specs"] == ["ipykernel"]
+    assert plan["package_count"] == len(plan["packages"]) > 20
+    assert not (platform.environments / "thesis").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["create"], 2, "NAME"),
+        (["create", "../escape"], 2, "begins with '.'"),
+        (["create", "Upper"], 2, "upper-case"),
+        (["create", "x", "mlinfn-plotz"], 1, "no package mlinfn-plotz"),
+        (["create", "x", "mlinfn-plots=1", "mlinfn-colours=2"], 1, "do not go together"),
+        (["create", "x", "-c", "http://127.0.0.1:9/nothing"], 1, "127.0.0.1:9"),
+        (["show", "nosuch"], 1, "no environment 'nosuch'"),
+        (["delete", "nosuch"], 1, "no environment 'nosuch'"),
+        (["lst"], 2, "invalid choice"),
+    ],
+)
+def test_what_fails_says_so_with_its_exit_code(
+    platform: Platform, arguments: list[str], code: int, said: str
+) -> None:
+    done = run(platform, *arguments)
+
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [e for e in platform.environments.glob("*") if e.name != ".mlinfn"] == []
+
+
+def test_an_error_is_json_where_that_was_asked_for(platform: Platform) -> None:
+    done = run(platform, "create", "x", "mlinfn-plotz", "--json")
+
+    assert done.returncode == 1
+    error = json.loads(done.stdout)["error"]
+    assert error["fields"]["specs"][0]["suggestions"][0] == "mlinfn-plots"
+
+
+def test_ctrl_c_leaves_nothing_behind(platform: Platform, channel: ChannelServer) -> None:
+    channel.faults["mlinfn-plots"] = "stall"
+    process = subprocess.Popen(
+        [*COMMAND, "create", "thesis", "mlinfn-plots"],
+        env=platform.variables(),
+        cwd=platform.root,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert channel.hanging.wait(60)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+
+    assert process.returncode == 1
+    assert "Stopped." in said
+    assert "Traceback" not in said
+    assert [e.name for e in platform.environments.iterdir() if e.name != ".mlinfn"] == []
+
+
+def test_an_environment_with_a_process_in_it_is_not_removed_unasked(platform: Platform) -> None:
+    assert run(platform, "create", "busy").returncode == 0
+    python = platform.environments / "busy" / "bin" / "python"
+    with subprocess.Popen([python, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        refused = run(platform, "delete", "busy")
+        assert refused.returncode == 1
+        assert str(process.pid) in refused.stderr
+        assert python.exists()
+        assert run(platform, "delete", "busy", "--force").returncode == 0
+        process.kill()
+    assert not python.exists()
+
+
+def test_a_terminal_shows_a_bar(platform: Platform, channel: ChannelServer) -> None:
+    channel.bytes_per_second = 15_000_000
+    parent, child = pty.openpty()
+    with subprocess.Popen(
+        [*COMMAND, "create", "thesis"],
+        env=platform.variables() | {"TERM": "xterm", "COLUMNS": "100"},
+        cwd=platform.root,
+        stdin=subprocess.DEVNULL,
+        stdout=child,
+        stderr=child,
+    ) as process:
+        os.close(child)
+        shown = read_terminal(parent, 120)
+    os.close(parent)
+
+    assert process.returncode == 0, shown
+    assert "downloading" in shown
+    assert "MB of" in shown
+    assert "thesis is ready" in shown
+
+
+def read_terminal(descriptor: int, timeout: float) -> str:
+    """Everything until the other end is closed."""
+    shown = b""
+    deadline = time.monotonic() + timeout
+    while select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        try:
+            piece = os.read(descriptor, 65536)
+        except OSError:  # Linux says EIO when nobody has the other end open any more.
+            break
+        if not piece:
+            break
+        shown += piece
+    return shown.decode(errors="replace")
