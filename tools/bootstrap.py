@@ -9,6 +9,7 @@ no time. The frontend's earlier output is removed before a build: the build keep
 
 from __future__ import annotations
 
+import ctypes.util
 import hashlib
 import os
 import re
@@ -149,8 +150,12 @@ def ensure_frontend_tools(venv: Path) -> None:
 
 
 def ensure_browser() -> None:
-    if not any(shutil.which(name) for name in BROWSERS):
-        apt_install("chromium")
+    missing = [] if any(shutil.which(name) for name in BROWSERS) else ["chromium"]
+    # The Node that Playwright brings is linked against it.
+    if ctypes.util.find_library("atomic") is None:
+        missing.append("libatomic1")
+    if missing:
+        apt_install(*missing)
 
 
 def apt_install(*packages: str) -> None:
