@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,9 +19,14 @@ _log = logging.getLogger(__name__)
 
 
 class BytecodeCompiler:
-    """Compiles environments one after the other; lives on the event loop's thread."""
+    """Compiles environments one after the other; lives on the event loop's thread.
 
-    def __init__(self) -> None:
+    Args:
+        compiled: told of each environment that was compiled, and has grown by that.
+    """
+
+    def __init__(self, compiled: Callable[[Path], None] = lambda _: None) -> None:
+        self._compiled = compiled
         self._tasks: dict[Path, asyncio.Task[None]] = {}
         self._turn = asyncio.Lock()
 
@@ -64,3 +70,4 @@ class BytecodeCompiler:
                 raise
             # Not 0 where a package brings files that are no valid Python (templates): harmless.
             _log.debug("Compiled %s: exit code %s", prefix, code)
+        self._compiled(prefix)

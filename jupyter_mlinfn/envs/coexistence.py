@@ -197,13 +197,42 @@ def unregister(prefix: Path, *, file: Path | None = None) -> bool:
     return _edit(prefix, environments_file() if file is None else file, present=False)
 
 
-def _edit(prefix: Path, file: Path, *, present: bool) -> bool:
+class Registry:
+    """Puts environments back on conda's list when somebody took them off. Use it from one thread."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[object, ...] | None = None
+
+    def keep(self, prefixes: Sequence[Path]) -> None:
+        """See to it that all are listed: one stat as long as neither they nor the list change."""
+        file = environments_file()
+        if self._seen == (_file_stamp(file), *prefixes):
+            return
+        try:
+            lines = set(file.read_text("utf-8").splitlines())
+        except (OSError, ValueError):
+            lines = set()
+        for prefix in prefixes:
+            if os.path.normpath(prefix) not in lines and not _edit(prefix, file, present=True, patience=0):
+                break  # Read only, or in another's hands: with the next change.
+        self._seen = (_file_stamp(file), *prefixes)
+
+
+def _file_stamp(file: Path) -> tuple[int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
+def _edit(prefix: Path, file: Path, *, present: bool, patience: float = 5) -> bool:
     line = os.path.normpath(prefix)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # Among servers of ours only: conda itself does not lock. So an addition is one appended
         # line, as conda's, and only a removal writes the file anew.
-        with FileLock(file.with_name(f".{file.name}.lock"), timeout=5):
+        with FileLock(file.with_name(f".{file.name}.lock"), timeout=patience):
             try:
                 text = file.read_text("utf-8")
             except FileNotFoundError:

@@ -93,7 +93,7 @@ class EnvironmentService:
         self._jobs = jobs
         self._kernels = kernels
         self._changed = changed
-        self._compiler = BytecodeCompiler()
+        self._compiler = BytecodeCompiler(catalogue.forget_size)
         self._trash = Trash(places.trash)
         self._sweeping: asyncio.Task[object] | None = None
         jobs.register(create.KIND, Creation(places, engine, catalogue, self._trash, self._compiler))
