@@ -20,7 +20,6 @@ from logging import Logger, LoggerAdapter
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
 
 from .kernelspecs import KernelspecWriter, WrittenKernelspec
@@ -227,6 +226,9 @@ def _file_stamp(file: Path) -> tuple[int, int] | None:
 
 
 def _edit(prefix: Path, file: Path, *, present: bool, patience: float = 5) -> bool:
+    # Not at the top: 10 ms that the server's start need not pay for.
+    from filelock import FileLock, Timeout
+
     line = os.path.normpath(prefix)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

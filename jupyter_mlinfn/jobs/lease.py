@@ -12,8 +12,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from filelock import SoftFileLease, Timeout
-
 DURATION = 30.0
 """Seconds without a heartbeat after which a job counts as interrupted."""
 
@@ -27,6 +25,9 @@ class Lease:
     """
 
     def __init__(self, file: Path, on_lost: Callable[[], None]) -> None:
+        # Not at the top: 10 ms that the server's start need not pay for.
+        from filelock import SoftFileLease
+
         self._lease = SoftFileLease(
             file,
             lease_duration=DURATION,
@@ -42,6 +43,8 @@ class Lease:
         Raises:
             OSError: the storage is gone, full or read-only.
         """
+        from filelock import Timeout
+
         try:
             self._lease.acquire(timeout=0)
         except Timeout:
