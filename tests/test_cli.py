@@ -111,7 +111,10 @@ def test_an_error_is_json_where_that_was_asked_for(platform: Platform) -> None:
     assert error["fields"]["specs"][0]["suggestions"][0] == "mlinfn-plots"
 
 
-def test_ctrl_c_leaves_nothing_behind(platform: Platform, channel: ChannelServer) -> None:
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
+def test_ctrl_c_leaves_nothing_behind(
+    platform: Platform, channel: ChannelServer, signals: list[signal.Signals]
+) -> None:
     channel.faults["mlinfn-plots"] = "stall"
     process = subprocess.Popen(
         [*COMMAND, "create", "thesis", "mlinfn-plots"],
@@ -122,7 +125,8 @@ def test_ctrl_c_leaves_nothing_behind(platform: Platform, channel: ChannelServer
         start_new_session=True,
     )
     assert channel.hanging.wait(60)
-    os.killpg(process.pid, signal.SIGINT)
+    for each in signals:
+        process.send_signal(each)
     _, said = process.communicate(timeout=30)
 
     assert process.returncode == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -81,12 +82,35 @@ def _runner(load_config: LoadConfig, command: Command) -> Callable[[argparse.Nam
         config, root = load_config(arguments.private_dir)
 
         async def in_loop() -> int:
+            _cancel_at_signals()
             async with _rooms(config, root) as rooms:
                 return int(await command(arguments, rooms.envs, rooms.jobs))
 
-        return asyncio.run(in_loop())
+        try:
+            return asyncio.run(in_loop())
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
 
     return run
+
+
+def _cancel_at_signals() -> None:
+    """Ctrl-C and SIGTERM cancel the command, once: a second one would tear the clearing away.
+
+    Left to asyncio.run, Python 3.10 would cancel the job's own task too, which then looks
+    interrupted instead of cancelled.
+    """
+    loop, command = asyncio.get_running_loop(), asyncio.current_task()
+    signals = (signal.SIGINT, signal.SIGTERM)
+
+    def stop() -> None:
+        for each in signals:
+            loop.add_signal_handler(each, lambda: None)
+        if command is not None:
+            command.cancel()
+
+    for each in signals:
+        loop.add_signal_handler(each, stop)
 
 
 @asynccontextmanager
@@ -116,6 +140,8 @@ async def _create(arguments: argparse.Namespace, envs: EnvironmentService, jobs:
                 f"{body['package_count']} packages, {human_bytes(body['download_bytes'])} to download, "
                 f"needs {needed} of {human_bytes(body['free_bytes'])} left"
             )
+        if not body["fits"]:
+            print("It does not fit: remove environments that you no longer need.", file=sys.stderr)
         return 0 if body["fits"] else 1
     job = await _finish(arguments, jobs, await envs.create(wanted))
     if not arguments.json and job.result is not None:
@@ -196,8 +222,9 @@ async def _delete(arguments: argparse.Namespace, envs: EnvironmentService, jobs:
 
 async def _find(envs: EnvironmentService, name: str) -> Environment:
     environments = (await envs.list()).environments
+    # By the folder: a copied environment still bears the name of the first in its marker.
     for environment in environments:
-        if environment.name == name:
+        if environment.prefix.name == name:
             return environment
     known = ", ".join(environment.name for environment in environments) or "none"
     raise NotFoundError(f"There is no environment {name!r}.", reason=f"There are: {known}.")
