@@ -1,6 +1,6 @@
 """All benchmarks, side by side with peers, into docs/benchmarks.md: `make bench`.
 
-    python -m bench [--conda PATH] [--only NAME…] [--output FILE]
+    python -m bench [--conda PATH] [--only NAME…] [--records NUMBER] [--output FILE]
 
 In less than ten minutes on two cores; with MLINFN_PROOF=1 memory is measured on repodata of
 conda-forge's full size and everything that is quick is repeated more often.
@@ -34,6 +34,9 @@ def main() -> None:
     parser.add_argument(
         "--only", nargs="+", metavar="NAME", help="create, list, lag, startup, bundle, memory"
     )
+    parser.add_argument(
+        "--records", type=int, default=sample(300_000, 900_000), help="of the repodata; default %(default)s"
+    )
     parser.add_argument("--output", type=Path, help=f"file to write; default {_PAGE.name} when all are run")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="jupyter-mlinfn-bench-") as name:
@@ -43,9 +46,9 @@ def main() -> None:
             "create": lambda: [create.measure(channel, scratch, sample(3, 5), sample(12, 25), options.conda)],
             "list": lambda: [listing.section(sample(20, 100))],
             "lag": lambda: [lag.measure(channel, scratch, sample(5, 15))],
-            "startup": lambda: [startup.measure(scratch, sample(12, 30))],
+            "startup": lambda: [startup.measure(scratch, sample(8, 30))],
             "bundle": lambda: [bundle.measure(scratch)],
-            "memory": lambda: _memory(scratch, sample(300_000, 900_000)),
+            "memory": lambda: _memory(scratch, options.records),
         }
         if unknown := set(options.only or ()) - set(questions):
             parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
