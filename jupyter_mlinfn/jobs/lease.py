@@ -8,12 +8,14 @@ https://py-filelock.readthedocs.io/en/latest/concepts.html
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-DURATION = 30.0
-"""Seconds without a heartbeat after which a job counts as interrupted."""
+DURATION = float(os.environ.get("MLINFN_LEASE_SECONDS") or 30)
+"""Seconds without a heartbeat after which a job counts as interrupted. All servers that share a
+volume need the same: filelock refuses a lease of another duration."""
 
 
 class Lease:
