@@ -26,8 +26,15 @@ class Marker:
     specs: Sequence[str]
     channels: Sequence[str]
     job: str
-    """Id of the job that makes it: only that job may go on with a half-made environment."""
+    """Id of the job that makes it: only that job may go on with a half-made environment. Later it tells
+    the environment from another one of its name."""
     version: int = 1
+    pip_specs: Sequence[str] = ()
+    """Requirements that pip was asked for."""
+    by: str = "JupyterLab"
+    """Who asked for it: ``JupyterLab`` or ``command line``."""
+    action: Literal["create", "adopt"] = "create"
+    """How it became ours."""
 
 
 def write_marker(prefix: Path, marker: Marker) -> None:
@@ -59,9 +66,11 @@ def read_marker(prefix: Path) -> Marker | None:
         marker = Marker(**{name: body[name] for name in Marker.__dataclass_fields__ if name in body})
     except (OSError, ValueError, TypeError):
         return None
-    if not (isinstance(marker.specs, list) and isinstance(marker.channels, list)):
+    lists = (marker.specs, marker.channels, marker.pip_specs)
+    if not all(isinstance(each, (list, tuple)) for each in lists):
         return None
-    texts = (marker.name, marker.label, marker.created, marker.job, *marker.specs, *marker.channels)
+    texts = (marker.name, marker.label, marker.created, marker.job, marker.by, marker.action)
+    texts += tuple(text for each in lists for text in each)
     return marker if all(isinstance(text, str) for text in texts) else None
 
 

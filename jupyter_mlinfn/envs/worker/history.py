@@ -9,7 +9,7 @@ The format is that of conda's own reader, ``conda/history.py``: a head ``==> TIM
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -47,3 +47,27 @@ def write(prefix: Path, text: str) -> None:
         out.flush()
         os.fsync(out.fileno())
     fresh.replace(history)
+
+
+def change_entry(
+    command: Sequence[str],
+    specs: Mapping[str, Sequence[str]],
+    *,
+    gone: Sequence[str],
+    came: Sequence[str],
+    when: datetime,
+) -> str:
+    """The text of a revision that changes packages.
+
+    Args:
+        specs: by conda's word for what was done with them (``update``, ``remove``).
+        gone, came: as `distribution` names packages.
+    """
+    lines = [
+        f"==> {when:%Y-%m-%d %H:%M:%S} <==",
+        "# cmd: " + " ".join(command),
+        *sorted(f"-{name}" for name in gone),
+        *sorted(f"+{name}" for name in came),
+        *(f"# {word} specs: {list(texts)!r}" for word, texts in specs.items() if texts),
+    ]
+    return "\n".join(lines) + "\n"

@@ -17,13 +17,12 @@ from rattler import MatchSpec
 from rattler.exceptions import InstallerError, IoError, LinkError, TransactionError
 from rattler.install import InstallerReporter
 
-from ...errors import NoSpaceError, from_os_error
+from ...errors import from_os_error
 from . import history, space
 from .failures import Place, translate
 from .progress import Reporter
 from .protocol import Output
 from .session import Session
-from .sizes import in_words
 from .solve import Solution, Solver, cost, summary
 
 WHAT = "The environment could not be made."
@@ -53,7 +52,7 @@ class Installation:
             output.log(f"adding {', '.join(solution.added)}: no package asked for brings a kernel")
         plan = await cost(self._session, solution, self._prefix)
         output.log(summary(plan))
-        self._check_space(plan)
+        space.check(self._prefix, plan, WHAT)
         place = Place(self._prefix, plan["installed_bytes"])
         try:
             with in_use(Path(self._session.settings.pkgs_dir)):
@@ -65,27 +64,6 @@ class Installation:
         except OSError as error:
             raise from_os_error(WHAT, error) from error
         return {"plan": plan, "link_scripts_not_run": self._link_scripts(solution)}
-
-    def _check_space(self, plan: dict[str, Any]) -> None:
-        try:
-            free, inodes = space.free(self._prefix)
-        except OSError as error:
-            raise from_os_error(WHAT, error) from error
-        need, files = plan["installed_bytes"], plan["installed_files"]
-        about = "about " if plan["estimated"] else ""
-        hint = "Remove environments or files that you no longer need, and try again."
-        if need > free:
-            raise NoSpaceError(
-                f"There is not enough space: {about}{in_words(need)} are needed, {in_words(free)} are free.",
-                reason=f"About {in_words(need - free)} are missing on the disk of {self._prefix.parent}.",
-                hint=hint,
-            )
-        if inodes is not None and files > inodes:
-            raise NoSpaceError(
-                f"There is no room for so many files: {about}{files:,} are needed, {inodes:,} are left.",
-                reason=f"The disk of {self._prefix.parent} has a limit on the number of files.",
-                hint=hint,
-            )
 
     async def _install(self, solution: Solution, plan: dict[str, Any]) -> None:
         uncached = {package["name"] for package in plan["packages"] if not package["cached"]}

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import DependencyError, MlinfnError
 from . import failures, memory
@@ -19,8 +19,13 @@ from .search import Search
 from .session import Session
 from .solve import Solver, cost
 
+if TYPE_CHECKING:
+    from .change import Change
+
 _SESSION_AGE = 600.0
 """Seconds after which channels are asked again whether something is new."""
+_ONCE = ("install", "change")
+"""After one of these the worker ends."""
 _BUSY = 0.2
 """CPU seconds within the stall timeout above which a process is at work, not waiting."""
 
@@ -56,6 +61,7 @@ class _Worker:
         self._opened = 0.0
         self._guard: memory.MemoryGuard | None = None
         self._installation: Installation | None = None
+        self._change: Change | None = None
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -75,7 +81,7 @@ class _Worker:
                     peak_memory=memory.peak_memory(),
                     peak_anonymous=self._guard.peak if self._guard else None,
                 )
-            if request["op"] == "install":
+            if request["op"] in _ONCE:
                 os._exit(0)
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -93,6 +99,13 @@ class _Worker:
         if request["op"] == "install":
             self._installation = Installation(session, self._output, Path(request["prefix"]))
             return await self._installation.run(request["specs"])
+        if request["op"] in ("change", "plan_change"):
+            # Not at the top: what most requests do not need.
+            from .change import Change
+            from .parts import Request
+
+            self._change = Change(session, self._output, Request.from_json(request["request"]))
+            return await (self._change.run() if request["op"] == "change" else self._change.plan())
         if request["op"] == "plan":
             solution = await solver.solve(request["specs"])
             prefix = Path(request["prefix"]) if request.get("prefix") else None
@@ -138,7 +151,8 @@ class _Worker:
 
     def _activity(self, settings: WorkerSettings) -> tuple[float, int]:
         """Changes when something arrives: a package's bytes, or a repodata file that grows."""
-        reporter = self._installation.reporter if self._installation else None
+        work = self._installation or self._change
+        reporter = work.reporter if work else None
         size = 0
         try:
             with os.scandir(settings.repodata_dir) as entries:

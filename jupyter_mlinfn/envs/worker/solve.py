@@ -77,8 +77,13 @@ def any_kernel(records: Sequence[RepoDataRecord], caches: Sequence[Path]) -> boo
     names = [record.name.normalized for record in records]
     if any(map(is_kernel, names)):
         return True
-    stems = [record.file_name.removesuffix(".conda").removesuffix(".tar.bz2") for record in records]
-    return any(_lists_kernel(cache / stem / "info" / "paths.json") for stem in stems for cache in caches)
+    stems = [stem(record) for record in records]
+    return any(_lists_kernel(cache / each / "info" / "paths.json") for each in stems for cache in caches)
+
+
+def stem(record: RepoDataRecord) -> str:
+    """``NAME-VERSION-BUILD``: the package's folder in a cache."""
+    return record.file_name.removesuffix(".conda").removesuffix(".tar.bz2")
 
 
 def _lists_kernel(paths: Path) -> bool:
@@ -183,6 +188,32 @@ class Solver:
             )
         return await self._with_ipykernel(parsed, specs)
 
+    async def change(
+        self,
+        specs: Sequence[str],
+        locked: Sequence[RepoDataRecord],
+        also: Sequence[str] = (),
+    ) -> list[RepoDataRecord]:
+        """What an environment will be.
+
+        Args:
+            specs: all that it is to satisfy.
+            locked: what is installed and is to stay as far as the specs allow.
+            also: names to be had that nobody asks for in the long run.
+
+        Raises:
+            BadInputError, UnsolvableError, DependencyError, NoSpaceError: as for `solve`.
+        """
+        everything = [*specs, *also]
+        parsed = parse(everything)
+        self._output.send("progress", progress={"phase": "preparing"})
+        installed = {record.name.normalized for record in locked}
+        names = await self.names()
+        self._check_known(parsed, everything, [*names, *installed])
+        self._check_memory()
+        self._output.send("progress", progress={"phase": "solving"})
+        return await self._solve(parsed, everything, locked)
+
     async def _with_ipykernel(self, parsed: Sequence[MatchSpec], specs: Sequence[str]) -> Solution:
         everything = [*specs, "ipykernel"]
         records = await self._solve([*parsed, MatchSpec("ipykernel")], everything)
@@ -190,7 +221,12 @@ class Solver:
             return Solution(records, list(specs))  # it would have come anyway
         return Solution(records, everything, ["ipykernel"])
 
-    async def _solve(self, parsed: Sequence[MatchSpec], specs: Sequence[str]) -> list[RepoDataRecord]:
+    async def _solve(
+        self,
+        parsed: Sequence[MatchSpec],
+        specs: Sequence[str],
+        locked: Sequence[RepoDataRecord] = (),
+    ) -> list[RepoDataRecord]:
         session = self._session
         try:
             return await rattler.solve(
@@ -198,6 +234,7 @@ class Solver:
                 parsed,
                 gateway=session.gateway,
                 platforms=self.platforms,
+                locked_packages=list(locked),
                 virtual_packages=session.virtual_packages,
                 timeout=datetime.timedelta(seconds=session.settings.solve_timeout),
                 channel_priority=session.priority,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rattler import RepoDataRecord
 
+from ...errors import NoSpaceError, from_os_error
 from .failures import existing
+from .sizes import in_words
 
 BYTES_PER_ARCHIVED_BYTE = 6.1
 """106 MB on disk from 17.5 MB of archives: python + ipykernel + pip (FACTS 2)."""
@@ -83,3 +86,34 @@ def free(prefix: Path) -> tuple[int, int | None]:
     limit on them (btrfs, many network file systems)."""
     status = os.statvfs(existing(prefix))
     return status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None
+
+
+def check(prefix: Path, cost: Mapping[str, Any], what: str) -> None:
+    """Refuse what does not fit, before anything is written.
+
+    Args:
+        cost: with ``installed_bytes``, ``installed_files`` and ``estimated`` of `models.Plan`.
+        what: what failed, one sentence, for errors of the disk.
+
+    Raises:
+        NoSpaceError: bytes or inodes do not suffice; says how many are missing.
+    """
+    try:
+        available, inodes = free(prefix)
+    except OSError as error:
+        raise from_os_error(what, error) from error
+    need, files = cost["installed_bytes"], cost["installed_files"]
+    about = "about " if cost["estimated"] else ""
+    hint = "Remove environments or files that you no longer need, and try again."
+    if need > available:
+        raise NoSpaceError(
+            f"There is not enough space: {about}{in_words(need)} are needed, {in_words(available)} are free.",
+            reason=f"About {in_words(need - available)} are missing on the disk of {prefix.parent}.",
+            hint=hint,
+        )
+    if inodes is not None and files > inodes:
+        raise NoSpaceError(
+            f"There is no room for so many files: {about}{files:,} are needed, {inodes:,} are left.",
+            reason=f"The disk of {prefix.parent} has a limit on the number of files.",
+            hint=hint,
+        )

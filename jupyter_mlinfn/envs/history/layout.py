@@ -1,0 +1,193 @@
+"""Where the history of an environment is kept, and what is in it.
+
+Beside the environments, so that files can be hard-linked and a removal of the environment by
+other tools leaves it to be found::
+
+    ENVIRONMENTS/.mlinfn/history/NAME/
+        identity.json           which environment of that name: the job that made it
+        lease, writer.json      who changes it now (`envs.writer`)
+        revisions/000003/       revision.json, delta.json, old/; index.json of the newest
+        change-ID/              a change that is being made (`transaction`)
+
+Every file is written whole or not at all; a revision appears by one rename.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .tree import Tree
+
+CHANGE = "change-"
+
+
+class Damaged(ValueError):
+    """A file of the history is not what was written."""
+
+
+@dataclass(frozen=True)
+class History:
+    """The history of one environment; `folder` need not exist yet."""
+
+    folder: Path
+
+    @property
+    def revisions(self) -> Path:
+        return self.folder / "revisions"
+
+    def revision(self, number: int) -> Path:
+        return self.revisions / f"{number:06}"
+
+    def change(self, change_id: str) -> Path:
+        return self.folder / (CHANGE + change_id)
+
+    def open(self, job: str) -> None:
+        """Make it the history of the environment that `job` made; an older one is thrown away.
+
+        Raises:
+            OSError: the storage is gone, full or read-only.
+        """
+        identity = self.folder / "identity.json"
+        try:
+            known = json.loads(identity.read_text(encoding="utf-8")).get("job")
+        except FileNotFoundError:
+            known = None
+        except (ValueError, AttributeError):
+            known = ""
+        if known == job:
+            return
+        if known is not None:
+            # Of an environment of the same name that was removed by other means.
+            for entry in (self.revisions, *self.changes()):
+                if entry.exists():
+                    gone = self.folder / f"gone-{uuid.uuid4().hex}"
+                    entry.rename(gone)
+                    shutil.rmtree(gone, ignore_errors=True)
+        # Not with all its parents: below a volume that went away nothing may be made.
+        self.folder.parent.mkdir(exist_ok=True)
+        self.folder.mkdir(exist_ok=True)
+        self.revisions.mkdir(exist_ok=True)
+        write_json(identity, {"version": 1, "job": job})
+
+    def belongs_to(self, job: str) -> bool:
+        """Whether this is the history of the environment that `job` made."""
+        try:
+            return bool(
+                json.loads((self.folder / "identity.json").read_text(encoding="utf-8")).get("job") == job
+            )
+        except (OSError, ValueError, AttributeError):
+            return False
+
+    def numbers(self) -> list[int]:
+        """The numbers of all revisions, oldest first."""
+        try:
+            return sorted(int(name) for name in os.listdir(self.revisions) if name.isdigit())
+        except OSError:
+            return []
+
+    def current(self) -> int | None:
+        numbers = self.numbers()
+        return numbers[-1] if numbers else None
+
+    def changes(self) -> list[Path]:
+        """Folders of changes that are being made, or were when somebody was killed."""
+        try:
+            return [self.folder / name for name in os.listdir(self.folder) if name.startswith(CHANGE)]
+        except OSError:
+            return []
+
+    def read_revision(self, number: int) -> dict[str, Any]:
+        """``revision.json``.
+
+        Raises:
+            Damaged: it is missing, cannot be read, or is not what was written.
+        """
+        body = _read(self.revision(number) / "revision.json")
+        if body.get("checksum") != checksum(body) or body.get("number") != number:
+            raise Damaged("Its record was changed after it was written.")
+        return body
+
+    def read_delta(self, number: int) -> dict[str, Any]:
+        """``delta.json``: how to go from that revision back to the one before.
+
+        Raises:
+            Damaged: as for `read_revision`; also where it was cleaned up.
+        """
+        body = _read(self.revision(number) / "delta.json")
+        if body.get("checksum") != checksum(body):
+            raise Damaged("Its record was changed after it was written.")
+        return body
+
+    def read_index(self) -> Tree | None:
+        """The files as the newest revision left them; None where that is not known."""
+        number = self.current()
+        if number is None:
+            return None
+        try:
+            files = json.loads((self.revision(number) / "index.json").read_bytes())
+            return {path: (stat[0], stat[1], stat[2]) for path, stat in files.items()}
+        except (OSError, ValueError, AttributeError, TypeError, IndexError):
+            return None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        body = json.loads(file.read_bytes())
+    except FileNotFoundError:
+        raise Damaged("What is needed for it was cleaned up.") from None
+    except (OSError, ValueError) as error:
+        raise Damaged(f"Its record cannot be read: {error}") from error
+    if not isinstance(body, dict):
+        raise Damaged("Its record cannot be read.")
+    return body
+
+
+def checksum(body: Mapping[str, Any]) -> str:
+    """SHA-256 over the body without its own checksum, in canonical JSON."""
+    content = {name: value for name, value in body.items() if name != "checksum"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def sealed(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The body with its checksum, as it is written."""
+    return {**body, "checksum": checksum(body)}
+
+
+def write_json(file: Path, body: Mapping[str, Any]) -> None:
+    """Write a file, whole or not at all, and durably.
+
+    Raises:
+        OSError: the storage is gone, full or read-only.
+    """
+    # Not the process's id: in two containers that share the volume it may be the same.
+    temporary = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
+    try:
+        with temporary.open("w", encoding="utf-8") as out:
+            json.dump(body, out, separators=(",", ":"))
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(file)
+    except OSError:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(file.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut (fsync(2), "Calling fsync() does not …")."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

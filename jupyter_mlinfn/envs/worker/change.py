@@ -1,0 +1,281 @@
+"""One change of an environment, from what is asked to a new revision; or what it would be.
+
+The steps are those of `history.transaction`: look what others changed, work out what is to be,
+stage it, and only then touch the prefix.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ...errors import ConflictError, DependencyError, MlinfnError, from_os_error
+from ..history import contents, revisions
+from ..history.contents import Contents
+from ..history.drift import Drift
+from ..history.layout import History
+from ..history.transaction import LOG, Transaction, WriterReplaced, recover
+from ..marker import Marker, read_marker
+from . import space
+from .conda_part import CondaPart
+from .parts import Outcome, Part, Request
+from .pip_part import PipPart
+from .protocol import Output
+from .rollback import RollbackPart
+from .session import Session
+
+WHAT = "The environment could not be changed; it is as it was."
+
+
+class Change:
+    """A change that is asked for (`Request`), within one session of the worker."""
+
+    def __init__(self, session: Session, output: Output, request: Request) -> None:
+        self._session = session
+        self._output = output
+        self._request = request
+        self._prefix = Path(request.prefix)
+        self._history = History(Path(request.history))
+        self._part: Part | None = None
+
+    @property
+    def reporter(self) -> Any:
+        """What the stall watch looks at (`progress.Reporter`); None while no package moves."""
+        return self._part.reporter if self._part is not None else None
+
+    async def plan(self) -> dict[str, Any]:
+        """``#/components/schemas/ChangePlan``, without what only the server knows. Changes nothing.
+
+        Raises:
+            MlinfnError: every foreseen failure.
+        """
+        try:
+            revision, drift = await asyncio.to_thread(self._look_without_recording)
+            self._check_expected(revision)
+            part = await self._open(revision, drift)
+            if isinstance(part, RollbackPart):
+                part.drift = drift
+            outcome = await part.work_out()
+        except OSError as error:
+            raise from_os_error("It could not be worked out what would change.", error) from error
+        return {
+            "action": self._request.action,
+            "revision": revision["number"],
+            "packages": outcome.packages,
+            "files": outcome.files,
+            "download_bytes": outcome.cost["download_bytes"],
+            "installed_bytes": outcome.cost["installed_bytes"],
+            "installed_files": outcome.cost["installed_files"],
+            "estimated": outcome.cost["estimated"],
+            "specs": [*outcome.specs, *outcome.pip_specs],
+            "drift": drift.to_json() if drift.matters else None,
+            "warnings": outcome.warnings,
+        }
+
+    async def run(self) -> dict[str, Any]:
+        """Make the change; for who holds the environment's lease.
+
+        Returns:
+            ``{"revision": number, "packages": [...]}``, with ``"nothing": true`` where all was so already.
+        Raises:
+            MlinfnError: every foreseen failure; the environment is then as it was.
+        """
+        try:
+            return await self._run()
+        except OSError as error:
+            raise from_os_error(WHAT, error) from error
+
+    async def _run(self) -> dict[str, Any]:
+        request, output = self._request, self._output
+        output.send("progress", progress={"phase": "preparing"})
+        marker = await asyncio.to_thread(read, self._prefix)
+        for outcome in await asyncio.to_thread(self._recover, marker):
+            output.log(f"an earlier change was left half done: {outcome['outcome']}")
+        done = await asyncio.to_thread(made_by, self._history, request.change)
+        if done is not None:
+            output.log("this was done already, before the server ended")
+            return {"revision": done["number"], "packages": done["packages"]}
+        revision = await asyncio.to_thread(revisions.newest, self._history, self._prefix, marker)
+        self._check_expected(revision)
+        drift = await asyncio.to_thread(revisions.look, self._history, self._prefix, revision)
+        if drift.matters:
+            revision = await asyncio.to_thread(
+                revisions.record_outside, self._history, self._prefix, revision, drift
+            )
+            output.log(f"what was changed outside is revision {revision['number']} now")
+        part = await self._open(revision, drift)
+        planned = await part.work_out()
+        for warning in planned.warnings:
+            output.send("warning", text=warning)
+        if planned.nothing:
+            output.log("nothing is to be done: all is so already")
+            return {"revision": revision["number"], "packages": [], "nothing": True}
+        space.check(self._prefix, planned.cost, WHAT)
+        transaction = await asyncio.to_thread(
+            Transaction.begin, self._history, self._prefix, request.change
+        )
+        try:
+            await part.stage(planned, transaction.staging)
+            output.send("progress", progress={"phase": "finishing"})
+            record = await asyncio.to_thread(self._prepare, transaction, part, planned, revision, drift)
+        except BaseException:
+            await asyncio.to_thread(transaction.discard)
+            raise
+        output.send("committing")
+        await asyncio.to_thread(self._apply, transaction)
+        output.log(f"revision {record['number']}")
+        return {"revision": record["number"], "packages": record["packages"]}
+
+    def _look_without_recording(self) -> tuple[dict[str, Any], Drift]:
+        marker = read(self._prefix)
+        revision = newest_known(self._history, self._prefix, marker)
+        return revision, revisions.look(self._history, self._prefix, revision)
+
+    def _recover(self, marker: Marker) -> list[dict[str, str]]:
+        return recover(self._history, self._prefix) if self._history.belongs_to(marker.job) else []
+
+    def _check_expected(self, revision: Mapping[str, Any]) -> None:
+        expected = self._request.expected
+        if expected is not None and expected != revision["number"]:
+            raise ConflictError(
+                "The environment was changed meanwhile.",
+                reason=f"You were shown revision {expected}; it is at revision {revision['number']} now.",
+                hint="Look at what would change now, and try again.",
+            )
+
+    async def _open(self, revision: dict[str, Any], drift: Drift) -> Part:
+        now = drift.contents
+        if not now.conda_files:
+            # Nothing was touched, so nothing was read yet.
+            now = await asyncio.to_thread(self._contents, revision)
+        kinds = {"rollback": RollbackPart, "conda": CondaPart, "pip": PipPart}
+        kind = "rollback" if self._request.action == "rollback" else self._request.manager
+        self._part = kinds[kind](self._session, self._output, self._request, self._history, revision, now)
+        return self._part
+
+    def _contents(self, revision: Mapping[str, Any]) -> Contents:
+        from ..history.drift import carry_over
+
+        now = contents.read(self._prefix)
+        carry_over(now, revision)
+        return now
+
+    def _prepare(
+        self,
+        transaction: Transaction,
+        part: Part,
+        planned: Outcome,
+        before: Mapping[str, Any],
+        drift: Drift,
+    ) -> dict[str, Any]:
+        request = self._request
+        staged = part.settle(planned, transaction.staging)
+        log = part.log_entry(staged)
+        if log:
+            _write_log(self._prefix, transaction.staging, log)
+        record = revisions.body(
+            number=before["number"] + 1,
+            action=request.action,
+            by=request.by,
+            asked=request.specs,
+            target=request.target,
+            packages=staged.packages,
+            files=planned.files,
+            conda=staged.conda.values(),
+            pip=staged.pip.values(),
+            specs=planned.specs,
+            pip_specs=planned.pip_specs,
+            channels=planned.channels,
+            job=request.change,
+        )
+        transaction.prepare(
+            [*transaction.staged()],
+            staged.remove,
+            drift.tree,
+            record,
+            {"specs": planned.specs, "pip_specs": planned.pip_specs, "channels": planned.channels},
+        )
+        return record
+
+    def _apply(self, transaction: Transaction) -> None:
+        try:
+            transaction.apply()
+        except WriterReplaced:
+            raise
+        except OSError as error:
+            raise from_os_error(WHAT, error) from error
+
+
+def read(prefix: Path) -> Marker:
+    """The marker of an environment that is ours.
+
+    Raises:
+        ConflictError: it is not, or not whole.
+        DependencyError: it is not there.
+    """
+    marker = read_marker(prefix)
+    if marker is not None and marker.state == "ready":
+        return marker
+    if not prefix.is_dir():
+        raise DependencyError(
+            f"{prefix.name} is not there.",
+            reason="Your private storage went away, or somebody removed the environment.",
+            hint="Try again when your private storage is back.",
+        )
+    raise ConflictError(
+        f"{prefix.name} is not managed here.",
+        reason="It was not made by jupyter-mlinfn, or is not whole yet.",
+        hint="Adopt it first, in the list of environments.",
+    )
+
+
+def newest_known(history: History, prefix: Path, marker: Marker) -> dict[str, Any]:
+    """The newest revision, without writing one where there is none: then what would be the first.
+
+    Raises:
+        OSError: the prefix cannot be read.
+    """
+    number = history.current() if history.belongs_to(marker.job) else None
+    if number is not None:
+        try:
+            return history.read_revision(number)
+        except ValueError:
+            pass  # damaged: as if there were none, until the next change records it anew
+    now = contents.read(prefix)
+    return revisions.body(
+        number=(number or 0) + 1,
+        action="found",
+        by="outside",
+        asked=(),
+        packages=(),
+        conda=now.conda.values(),
+        pip=now.pip.values(),
+        specs=marker.specs,
+        pip_specs=marker.pip_specs,
+        channels=marker.channels,
+    )
+
+
+def made_by(history: History, change: str) -> dict[str, Any] | None:
+    """The revision that a change made, if it did."""
+    for number in reversed(history.numbers()[-20:]):
+        try:
+            record = history.read_revision(number)
+        except ValueError:
+            continue
+        if record["job"] == change:
+            return record
+    return None
+
+
+def _write_log(prefix: Path, staging: Path, entry: str) -> None:
+    """conda's own log of the environment, with one entry more."""
+    log = prefix / LOG
+    before = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
+    (staging / LOG).parent.mkdir(parents=True, exist_ok=True)
+    (staging / LOG).write_text(before + entry, encoding="utf-8")
+
+
