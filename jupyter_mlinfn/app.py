@@ -18,6 +18,7 @@ from .config import ROOT_VARIABLE, MlinfnConfig
 from .envs import coexistence
 from .envs import handlers as envs_handlers
 from .envs.kernelspecs import KernelspecWriter
+from .envs.revising import RevisionService
 from .envs.service import EnvironmentService, RunningKernel
 from .events import Events
 from .jobs import handlers as jobs_handlers
@@ -74,7 +75,11 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
 
     def initialize_handlers(self) -> None:
         assert self._rooms is not None  # noqa: S101 - initialize_settings comes first
-        rooms: dict[type, Any] = {JobManager: self._rooms.jobs, EnvironmentService: self._rooms.envs}
+        rooms: dict[type, Any] = {
+            JobManager: self._rooms.jobs,
+            EnvironmentService: self._rooms.envs,
+            RevisionService: self._rooms.revising,
+        }
         for pattern, handler in (*envs_handlers.HANDLERS, *jobs_handlers.HANDLERS):
             parameter = "{name}" if pattern.startswith("packages") else "{id}"
             route = "/" + pattern.replace("([^/]+)", parameter)
@@ -89,6 +94,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
         try:
             await self._rooms.envs.start()
             await self._rooms.jobs.recover()
+            await self._rooms.revising.start()
         except OSError as error:
             self.log.warning("The user's storage does not answer: %s", error)
 

@@ -12,8 +12,10 @@ from .envs.catalogue import Catalogue
 from .envs.engine import Engine, EngineSettings
 from .envs.kernelspecs import KernelspecWriter
 from .envs.places import Places
+from .envs.revising import RevisionService
 from .envs.scan import EnvironmentScanner, find_base_prefix
 from .envs.service import EnvironmentService, Kernels
+from .envs.writer import Writers, this_server
 from .jobs.journal import Journal
 from .jobs.manager import JobManager
 
@@ -24,9 +26,11 @@ class Rooms:
 
     jobs: JobManager
     envs: EnvironmentService
+    revising: RevisionService
 
     async def close(self) -> None:
         self.envs.stop_clearing()
+        await self.revising.close()
         await self.jobs.close()
         await self.envs.close()
 
@@ -39,6 +43,8 @@ def build(
     job_changed: Callable[[str], None] = lambda _: None,
     environments_changed: Callable[[], None] = lambda: None,
     coexist: Callable[[KernelspecWriter], Callable[[], None]] = lambda _: _nothing,
+    by: str = "JupyterLab",
+    who: str = "",
 ) -> Rooms:
     """The services of one user.
 
@@ -48,6 +54,8 @@ def build(
         job_changed, environments_changed: called on the event loop's thread.
         coexist: told who writes the kernelspecs; gives what makes other providers of kernels
             look again, see `Catalogue`.
+        by: who asks, in the records of revisions: ``JupyterLab`` or ``command line``.
+        who: who writes, for the user's other servers to tell; default: this server.
     """
     places = Places.find(root, config.private_dir, config.shared_environments)
     engine = Engine(
@@ -70,7 +78,9 @@ def build(
     jobs = JobManager(Journal(places.jobs), job_changed)
     catalogue = Catalogue(scanner, writer, environments_changed, coexist(writer))
     envs = EnvironmentService(places, engine, catalogue, jobs, kernels, environments_changed)
-    return Rooms(jobs, envs)
+    writers = Writers(places, who or this_server())
+    revising = RevisionService(envs, engine, catalogue, jobs, writers, environments_changed, by=by)
+    return Rooms(jobs, envs, revising)
 
 
 def _nothing() -> None:

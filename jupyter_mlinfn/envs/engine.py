@@ -155,16 +155,19 @@ class Engine:
             NoSpaceError: it would take more memory than there is.
             Superseded: a newer plan was asked for.
         """
-        loop = asyncio.get_running_loop()
+        request = {"op": "plan", "specs": list(specs), "prefix": str(prefix) if prefix else None}
+        return _plan(await self._newest(request, channels))
+
+    async def _newest(self, request: Mapping[str, Any], channels: Sequence[str] | None) -> Event:
+        """The answer to the newest of these questions; earlier ones that still wait raise `Superseded`."""
         if self._pending_plan is not None and not self._pending_plan.done():
             self._pending_plan.set_result(None)
-        newer = self._pending_plan = loop.create_future()
-        request = {"op": "plan", "specs": list(specs), "prefix": str(prefix) if prefix else None}
+        newer = self._pending_plan = asyncio.get_running_loop().create_future()
         answer = asyncio.ensure_future(self._ask(request, channels, unless=newer))
         try:
             await asyncio.wait({answer, newer}, return_when=asyncio.FIRST_COMPLETED)
             if answer.done():
-                return _plan(answer.result())
+                return answer.result()
             raise _superseded()
         finally:
             newer.cancel()
@@ -227,18 +230,65 @@ class Engine:
                     on_log(line)
 
         on_progress(Progress("preparing"))
-        if self._users == 0:
+        request = {"op": "install", "specs": list(specs), "prefix": str(prefix)}
+        answer, peak_memory = await self._alone(request, channels, on_event)
+        return InstallResult(_plan(answer["plan"]), answer["link_scripts_not_run"], peak_memory)
+
+    async def change(
+        self,
+        request: Mapping[str, Any],
+        *,
+        channels: Sequence[str] | None = None,
+        on_event: Callable[[Event], None],
+    ) -> dict[str, Any]:
+        """Make a change, see `worker.change.Change.run`. Cancelling the task kills the work.
+
+        Args:
+            request: fields of `worker.parts.Request`.
+            on_event: takes `progress`, `log`, `warning` and, when there is no way back, `committing`.
+        """
+        return (await self._alone({"op": "change", "request": dict(request)}, channels, on_event))[0]
+
+    async def plan_change(
+        self, request: Mapping[str, Any], *, channels: Sequence[str] | None = None
+    ) -> dict[str, Any]:
+        """What a change would do, see `worker.change.Change.plan`. The newest question wins, as for `plan`.
+
+        Raises:
+            Superseded: a newer one was asked for.
+        """
+        return await self._newest({"op": "plan_change", "request": dict(request)}, channels)
+
+    async def inspect(self, prefix: Path, history: Path) -> dict[str, Any]:
+        """See `worker.looks.inspect`."""
+        request = {"op": "inspect", "prefix": str(prefix), "history": str(history)}
+        return (await self._alone(request, None, solves=False))[0]
+
+    async def settle(self, prefix: Path, history: Path) -> dict[str, Any]:
+        """See `worker.looks.settle`."""
+        request = {"op": "settle", "prefix": str(prefix), "history": str(history)}
+        return (await self._alone(request, None, solves=False))[0]
+
+    async def _alone(
+        self,
+        request: Mapping[str, Any],
+        channels: Sequence[str] | None,
+        on_event: Callable[[Event], None] = lambda _: None,
+        *,
+        solves: bool = True,
+    ) -> tuple[dict[str, Any], int | None]:
+        """The answer of a process of its own, and that one's peak memory."""
+        if self._users == 0 and solves:
             # What the helper holds of the channels' lists (up to 0.5 GB) is needed here.
             self._end_idle()
         settings = await self._worker_settings(channels)
         worker = await WorkerProcess.start(self._note)
         try:
-            request = {"op": "install", "specs": list(specs), "prefix": str(prefix), "settings": settings}
-            answer = await worker.ask(request, on_event)
+            answer = await worker.ask({**request, "settings": settings}, on_event)
         finally:
             # Shielded: a second cancellation must not leave the group alive.
             await asyncio.shield(worker.kill())
-        return InstallResult(_plan(answer["plan"]), answer["link_scripts_not_run"], worker.peak_memory)
+        return answer, worker.peak_memory
 
     async def close(self) -> None:
         """End the helper. Installations end with the tasks that wait for them."""

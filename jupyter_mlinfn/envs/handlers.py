@@ -14,6 +14,7 @@ from ..api import MlinfnHandler
 from ..jobs.handlers import answer as job_answer
 from ..jobs.manager import JobManager
 from . import views
+from .revising import RevisionService, WantedChange
 from .service import EnvironmentService
 
 
@@ -25,6 +26,10 @@ class EnvsHandler(MlinfnHandler):
         return self.room(EnvironmentService)
 
     @property
+    def revising(self) -> RevisionService:
+        return self.room(RevisionService)
+
+    @property
     def jobs(self) -> JobManager:
         return self.room(JobManager)
 
@@ -33,6 +38,14 @@ class EnvsHandler(MlinfnHandler):
         if "channels" in self.request.query_arguments:
             self.request.uri = f"{self.request.path}?channels=***"
         await super().prepare(**kwargs)
+
+    async def plan_or_do(self, environment_id: str, wanted: WantedChange, dry_run: bool | None) -> None:
+        """Answer what a change would do, or start it."""
+        if dry_run:
+            self.answer(await self.revising.plan(environment_id, wanted))
+        else:
+            job = await self.revising.change(environment_id, wanted)
+            self.answer({"job": job_answer(self.jobs, job)}, status=202)
 
     async def channels(self) -> Sequence[str] | None:
         """Channels of the query, instead of the configured ones; without credentials."""
@@ -47,7 +60,8 @@ class EnvironmentListHandler(EnvsHandler):
         found = await self.envs.list()
         running = await self.envs.running(found.environments)
         space, problem = await asyncio.gather(self.envs.space(), self.envs.problem())
-        self.answer(views.listing(self.envs, found, running, space, problem))
+        states = await self.revising.states(found.environments)
+        self.answer(views.listing(self.envs, found, running, space, problem, states))
 
     @web.authenticated
     @authorized
@@ -69,9 +83,11 @@ class EnvironmentHandler(EnvsHandler):
     @authorized
     async def get(self, environment_id: str) -> None:
         environment, packages = await self.envs.details(environment_id)
+        drift = await self.revising.drift(environment)
         self.answer(
             {
                 "environment": await self._view(environment),
+                "drift": drift,
                 "packages": [asdict(package) for package in packages],
             }
         )
@@ -90,7 +106,40 @@ class EnvironmentHandler(EnvsHandler):
 
     async def _view(self, environment: Any) -> dict[str, Any]:
         running = await self.envs.running([environment])
-        return views.environment(self.envs.places, environment, running[environment.id])
+        state = (await self.revising.states([environment]))[environment.id]
+        return views.environment(self.envs.places, environment, running[environment.id], *state)
+
+
+class ChangesHandler(EnvsHandler):
+    @web.authenticated
+    @authorized
+    async def post(self, environment_id: str) -> None:
+        body = self.body()
+        await self.plan_or_do(environment_id, await self.revising.check(body), body.get("dry_run"))
+
+
+class RollbackHandler(EnvsHandler):
+    @web.authenticated
+    @authorized
+    async def post(self, environment_id: str) -> None:
+        body = self.body()
+        wanted = WantedChange("rollback", target=body["revision"])
+        await self.plan_or_do(environment_id, wanted, body.get("dry_run"))
+
+
+class RevisionsHandler(EnvsHandler):
+    @web.authenticated
+    @authorized
+    async def get(self, environment_id: str) -> None:
+        self.answer(await self.revising.revisions(environment_id))
+
+
+class AdoptHandler(EnvsHandler):
+    @web.authenticated
+    @authorized
+    async def post(self, environment_id: str) -> None:
+        job = await self.revising.adopt(environment_id)
+        self.answer({"job": job_answer(self.jobs, job)}, status=202)
 
 
 class PackageListHandler(EnvsHandler):
@@ -114,6 +163,10 @@ class PackageHandler(EnvsHandler):
 HANDLERS = [
     (r"envs", EnvironmentListHandler),
     (r"envs/([^/]+)", EnvironmentHandler),
+    (r"envs/([^/]+)/changes", ChangesHandler),
+    (r"envs/([^/]+)/revisions", RevisionsHandler),
+    (r"envs/([^/]+)/rollback", RollbackHandler),
+    (r"envs/([^/]+)/adopt", AdoptHandler),
     (r"packages", PackageListHandler),
     (r"packages/([^/]+)", PackageHandler),
 ]

@@ -69,8 +69,8 @@ def read_marker(prefix: Path) -> Marker | None:
     lists = (marker.specs, marker.channels, marker.pip_specs)
     if not all(isinstance(each, (list, tuple)) for each in lists):
         return None
-    texts = (marker.name, marker.label, marker.created, marker.job, marker.by, marker.action)
-    texts += tuple(text for each in lists for text in each)
+    texts = [marker.name, marker.label, marker.created, marker.job, marker.by, marker.action]
+    texts += [text for each in lists for text in each]
     return marker if all(isinstance(text, str) for text in texts) else None
 
 

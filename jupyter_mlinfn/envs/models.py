@@ -109,6 +109,7 @@ class InstalledPackage:
     size: int | None
     requested: bool
     """Whether the user asked for it by name."""
+    manager: Literal["conda", "pip"] = "conda"
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,10 @@ class Environment:
     kernels: Sequence[EnvironmentKernel] = ()
     requested_specs: Sequence[str] = ()
     channels: Sequence[str] = ()
+    pip_specs: Sequence[str] = ()
+    """Requirements that pip was asked for."""
+    adopted: bool = False
+    """Whether it is managed here: made by us, or taken under revisions since."""
     link_scripts_not_run: Sequence[str] = ()
     """Packages with a post-link script, which was not run."""
     size: int | None = None

@@ -95,3 +95,13 @@ def _fault(name: str) -> str:
 
 def _bad(field: str, value: str, message: str, hint: str) -> BadInputError:
     return BadInputError(message, hint=hint, fields={field: [{"value": value, "message": message}]})
+
+
+def package_name(spec: str) -> str:
+    """The package's name of a match spec or requirement, lower case."""
+    text = spec.rpartition("::")[2].strip()
+    for number, letter in enumerate(text):
+        if not (letter.isalnum() or letter in "-_."):
+            text = text[:number]
+            break
+    return text.lower()

@@ -80,6 +80,19 @@ class Places:
     def trash(self) -> Path:
         return self.state / "trash"
 
+    @property
+    def wheels(self) -> Path:
+        """The wheels that pip installed, kept for going back."""
+        return self.state / "wheels"
+
+    @property
+    def histories(self) -> Path:
+        return self.state / "history"
+
+    def history(self, name: str) -> Path:
+        """Where the revisions of the environment of that name are."""
+        return self.histories / name
+
     def claim(self, job_id: str) -> Path:
         """Where a creation puts its marker before the prefix is its own."""
         return self.state / "claims" / job_id

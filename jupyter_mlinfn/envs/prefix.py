@@ -7,14 +7,18 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from packaging.utils import canonicalize_name
+
 from ..errors import NotFoundError
-from .marker import MARKER, read_marker
+from .marker import MARKER, Marker, read_marker
 from .models import InstalledPackage
+from .names import package_name
+from .worker import pip_packages
 
 _POST_LINK = re.compile(r"^\.(?P<package>.+)-post-link\.sh$")
 _SPECS_LINE = re.compile(
@@ -47,6 +51,8 @@ class PrefixFacts:
     kernels: Sequence[OwnKernel]
     requested_specs: Sequence[str]
     channels: Sequence[str]
+    pip_specs: Sequence[str]
+    adopted: bool
     link_scripts_not_run: Sequence[str]
     warnings: Sequence[str]
 
@@ -123,6 +129,8 @@ def read_prefix(prefix: Path, *, ours: bool) -> PrefixFacts:
         kernels=kernels,
         requested_specs=specs,
         channels=channels,
+        pip_specs=tuple(marker.pip_specs) if marker else (),
+        adopted=marker is not None,
         link_scripts_not_run=_post_link_scripts(prefix) if ours else (),
         warnings=warnings,
     )
@@ -224,7 +232,8 @@ def _post_link_scripts(prefix: Path) -> tuple[str, ...]:
 def packages(prefix: Path) -> list[InstalledPackage]:
     """The package records of a prefix, sorted by name. Slow (it reads every record): a thread.
 
-    A record that cannot be read is listed with what its file name says.
+    A record that cannot be read is listed with what its file name says. Of an environment of ours the
+    marker knows what was asked for: the records keep what was once.
     Raises `NotFoundError` when there is no environment any more.
     """
     try:
@@ -235,17 +244,49 @@ def packages(prefix: Path) -> list[InstalledPackage]:
             reason=str(error),
             hint="It may have been removed meanwhile: refresh the list.",
         ) from error
-    return [_installed(prefix / "conda-meta" / record) for record in records]
+    marker = read_marker(prefix)
+    found = []
+    owned: set[str] = set()
+    for record in records:
+        content = _content(prefix / "conda-meta" / record)
+        found.append(_installed(record, content))
+        owned.update(str(path) for path in content.get("files") or ())
+    if marker is not None:
+        wanted = {package_name(spec) for spec in marker.specs}
+        found = [replace(package, requested=package.name in wanted) for package in found]
+    return sorted([*found, *_of_pip(prefix, owned, marker)], key=lambda package: package.name)
 
 
-def _installed(record: Path) -> InstalledPackage:
-    name, version, build = _split(record.name)
+def _of_pip(prefix: Path, owned: set[str], marker: Marker | None) -> list[InstalledPackage]:
+    """What pip installed; nothing of conda's is among it."""
+    wanted = {canonicalize_name(package_name(spec)) for spec in marker.pip_specs} if marker else set()
+    distributions = pip_packages.distributions(prefix, with_files=False)
+    names = pip_packages.conda_owned(distributions, owned)
+    return [
+        InstalledPackage(
+            name=one.written,
+            version=one.version,
+            build="",
+            channel="PyPI" if one.direct_url is None else str(one.direct_url.get("url", "")),
+            size=None,
+            requested=one.name in wanted or (marker is None and one.requested),
+            manager="pip",
+        )
+        for one in distributions
+        if one.name not in names
+    ]
+
+
+def _content(record: Path) -> dict[str, Any]:
     try:
         content = json.loads(record.read_bytes())
     except (OSError, ValueError):
-        content = {}
-    if not isinstance(content, dict):
-        content = {}
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _installed(record: str, content: Mapping[str, Any]) -> InstalledPackage:
+    name, version, build = _split(record)
     size = content.get("size")
     return InstalledPackage(
         name=str(content.get("name") or name),

@@ -288,6 +288,8 @@ def _environment(known: _Known, origin: Origin, named: Mapping[tuple[str, str], 
         kernels=tuple(kernels),
         requested_specs=facts.requested_specs,
         channels=facts.channels,
+        pip_specs=facts.pip_specs,
+        adopted=facts.adopted,
         link_scripts_not_run=facts.link_scripts_not_run,
     )
 

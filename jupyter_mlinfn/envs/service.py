@@ -93,11 +93,11 @@ class EnvironmentService:
         self._jobs = jobs
         self._kernels = kernels
         self._changed = changed
-        self._compiler = BytecodeCompiler(catalogue.forget_size)
+        self.compiler = BytecodeCompiler(catalogue.forget_size)
         self._trash = Trash(places.trash)
         self._sweeping: asyncio.Task[object] | None = None
-        jobs.register(create.KIND, Creation(places, engine, catalogue, self._trash, self._compiler))
-        jobs.register(remove.KIND, Removal(places, catalogue, self._trash, self._compiler))
+        jobs.register(create.KIND, Creation(places, engine, catalogue, self._trash, self.compiler))
+        jobs.register(remove.KIND, Removal(places, catalogue, self._trash, self.compiler))
 
     async def start(self) -> None:
         """Write the kernels of what exists, and clear what an earlier server left in the trash."""
@@ -109,7 +109,7 @@ class EnvironmentService:
         self._trash.stop()
 
     async def close(self) -> None:
-        await self._compiler.stop()
+        await self.compiler.stop()
         await self._catalogue.close()
         await self.engine.close()
 
@@ -165,7 +165,7 @@ class EnvironmentService:
             ConflictError: the name is taken.
         """
         channels = await self.channels(channels)
-        _check_specs(specs)
+        check_specs(specs)
         label = names.check_label(label)
         name = names.check_name(name) if name else names.name_for(label)
         prefix = self.places.prefix(name)
@@ -225,7 +225,7 @@ class EnvironmentService:
             NotFoundError, NotAllowedError, BadInputError: no such one, not the user's, no label.
         """
         label = names.check_label(label)
-        environment = await self._own(environment_id)
+        environment = await self.own(environment_id)
         marker = Marker(
             name=environment.name,
             label=label,
@@ -251,7 +251,7 @@ class EnvironmentService:
             NotFoundError, NotAllowedError: no such one, or not the user's.
             ConflictError: kernels run in it, and they are not to be stopped.
         """
-        environment = await self._own(environment_id)
+        environment = await self.own(environment_id)
         running = (await self.running([environment]))[environment.id]
         if running and not stop_kernels:
             where = ", ".join(kernel.path or kernel.name for kernel in running)
@@ -275,13 +275,18 @@ class EnvironmentService:
         except OSError as error:
             raise from_os_error(f"{environment.label} cannot be removed.", error) from error
 
-    async def _own(self, environment_id: str) -> Environment:
+    async def own(self, environment_id: str) -> Environment:
+        """One of the user's own environments.
+
+        Raises:
+            NotFoundError, NotAllowedError: there is none of that id, or it is not the user's.
+        """
         environment = await self._catalogue.find(environment_id)
         await asyncio.to_thread(self.places.check_own, environment.prefix)
         return environment
 
 
-def _check_specs(specs: Sequence[str]) -> None:
+def check_specs(specs: Sequence[str]) -> None:
     """Refuse what must not be stored with the environment, or cannot be a text of conda's."""
     bad = []
     for spec in specs:

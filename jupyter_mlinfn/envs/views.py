@@ -7,12 +7,20 @@ from dataclasses import asdict
 from typing import Any
 
 from .models import Environment, Plan
+from .outside import Look
 from .places import Places, Space
 from .scan import ScanResult
 from .service import EnvironmentService, NewEnvironment, RunningKernel
+from .writer import Writer
 
 
-def environment(places: Places, env: Environment, running: Sequence[RunningKernel]) -> dict[str, Any]:
+def environment(
+    places: Places,
+    env: Environment,
+    running: Sequence[RunningKernel],
+    look: Look | None = None,
+    writer: Writer | None = None,
+) -> dict[str, Any]:
     """`#/components/schemas/Environment`."""
     return {
         "id": env.id,
@@ -33,6 +41,11 @@ def environment(places: Places, env: Environment, running: Sequence[RunningKerne
         "running": [asdict(kernel) for kernel in running],
         "requested_specs": list(env.requested_specs),
         "channels": list(env.channels),
+        "pip_specs": list(env.pip_specs),
+        "adopted": env.adopted,
+        "revision": look.revision if look else None,
+        "drifted": look.drift is not None if look else None,
+        "writer": asdict(writer) if writer else None,
         "link_scripts_not_run": list(env.link_scripts_not_run),
     }
 
@@ -43,11 +56,14 @@ def listing(
     running: Mapping[str, Sequence[RunningKernel]],
     space: Space,
     problem: str | None,
+    states: Mapping[str, tuple[Look | None, Writer | None]],
 ) -> dict[str, Any]:
     """`#/components/schemas/EnvironmentList`."""
     places = service.places
     return {
-        "environments": [environment(places, env, running[env.id]) for env in found.environments],
+        "environments": [
+            environment(places, env, running[env.id], *states[env.id]) for env in found.environments
+        ],
         "places": {
             "private": {
                 "path": str(places.environments),
@@ -67,12 +83,22 @@ def listing(
 def plan(places: Places, wanted: NewEnvironment, planned: Plan, space: Space) -> dict[str, Any]:
     """`#/components/schemas/Plan`."""
     prefix = places.prefix(wanted.name)
-    return planned.to_json() | {
-        "name": wanted.name,
-        "prefix": str(prefix),
-        "display": places.display(prefix),
+    return (
+        planned.to_json()
+        | {
+            "name": wanted.name,
+            "prefix": str(prefix),
+            "display": places.display(prefix),
+        }
+        | fit(planned.installed_bytes, planned.installed_files, space)
+    )
+
+
+def fit(installed_bytes: int, installed_files: int, space: Space) -> dict[str, Any]:
+    """What is free, and whether the need fits."""
+    return {
         "free_bytes": space.free_bytes,
         "free_files": space.free_files,
-        "fits": (space.free_bytes is None or planned.installed_bytes <= space.free_bytes)
-        and (space.free_files is None or planned.installed_files <= space.free_files),
+        "fits": (space.free_bytes is None or installed_bytes <= space.free_bytes)
+        and (space.free_files is None or installed_files <= space.free_files),
     }

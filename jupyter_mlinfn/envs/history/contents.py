@@ -189,7 +189,7 @@ def same_record(a: CondaEntry, b: CondaEntry) -> bool:
     """Whether two entries are the very same package."""
     if a["sha256"] and b["sha256"]:
         return a["sha256"] == b["sha256"]
-    return all(a[key] == b[key] for key in ("name", "version", "build", "subdir", "url"))  # type: ignore[literal-required]
+    return all(a[key] == b[key] for key in ("name", "version", "build", "subdir", "url"))
 
 
 def files_of(tree: Tree, folder: str) -> list[str]:

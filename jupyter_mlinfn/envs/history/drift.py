@@ -91,8 +91,12 @@ def inspect(prefix: Path, before: Tree, revision: Mapping[str, Any]) -> Drift:
     pip_before: dict[str, PipEntry] = {entry["name"]: entry for entry in revision["pip"]}
     drift.packages = differences.between(conda_before, now.by_name(), pip_before, now.pip)
     changed = {(change["manager"], change["name"]) for change in drift.packages}
-    drift.lost_conda = {name: conda_before[name] for manager, name in changed if name in conda_before and manager == "conda"}
-    drift.lost_pip = {name: pip_before[name] for manager, name in changed if name in pip_before and manager == "pip"}
+    drift.lost_conda = {
+        name: conda_before[name] for manager, name in changed if name in conda_before and manager == "conda"
+    }
+    drift.lost_pip = {
+        name: pip_before[name] for manager, name in changed if name in pip_before and manager == "pip"
+    }
     owners = now.owners()
     for path, stat in before.items():
         present = tree.get(path)
@@ -144,7 +148,10 @@ def carry_over(now: Contents, revision: Mapping[str, Any]) -> None:
     known: dict[str, PipEntry] = {entry["name"]: entry for entry in revision["pip"]}
     for name, entry in now.pip.items():
         before = known.get(name)
-        if before and (before["version"], before["record_sha256"]) == (entry["version"], entry["record_sha256"]):
+        if before and (before["version"], before["record_sha256"]) == (
+            entry["version"],
+            entry["record_sha256"],
+        ):
             now.pip[name] = before
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..marker import Marker, read_marker, write_marker
+from ..names import package_name
 from . import contents, differences, drift, transaction
 from .contents import Contents
 from .layout import Damaged, History
@@ -137,24 +138,14 @@ def record_outside(
 def _asked_outside(revision: Mapping[str, Any], found: drift.Drift) -> tuple[list[str], list[str]]:
     """What the user has asked for by now, all in all: others' wishes count too."""
     gone = {(c["manager"], c["name"]) for c in found.packages if c["change"] == "removed"}
-    specs = [spec for spec in revision["specs"] if ("conda", name_of(spec)) not in gone]
-    pip_specs = [spec for spec in revision["pip_specs"] if ("pip", name_of(spec)) not in gone]
+    specs = [spec for spec in revision["specs"] if ("conda", package_name(spec)) not in gone]
+    pip_specs = [spec for spec in revision["pip_specs"] if ("pip", package_name(spec)) not in gone]
     for change in found.packages:
         wanted = specs if change["manager"] == "conda" else pip_specs
-        known = {name_of(spec) for spec in wanted}
+        known = {package_name(spec) for spec in wanted}
         if change["change"] == "added" and change["requested"] and change["name"] not in known:
             wanted.append(change["name"])
     return specs, pip_specs
-
-
-def name_of(spec: str) -> str:
-    """The package's name of a match spec or requirement, lower case."""
-    text = spec.rpartition("::")[2].strip()
-    for number, letter in enumerate(text):
-        if not (letter.isalnum() or letter in "-_."):
-            text = text[:number]
-            break
-    return text.lower()
 
 
 def lists(contained: Contents) -> tuple[list[Any], list[Any]]:

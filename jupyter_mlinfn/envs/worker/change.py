@@ -7,12 +7,11 @@ stage it, and only then touch the prefix.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...errors import ConflictError, DependencyError, MlinfnError, from_os_error
+from ...errors import ConflictError, DependencyError, from_os_error
 from ..history import contents, revisions
 from ..history.contents import Contents
 from ..history.drift import Drift
@@ -20,11 +19,8 @@ from ..history.layout import History
 from ..history.transaction import LOG, Transaction, WriterReplaced, recover
 from ..marker import Marker, read_marker
 from . import space
-from .conda_part import CondaPart
 from .parts import Outcome, Part, Request
-from .pip_part import PipPart
 from .protocol import Output
-from .rollback import RollbackPart
 from .session import Session
 
 WHAT = "The environment could not be changed; it is as it was."
@@ -40,6 +36,7 @@ class Change:
         self._prefix = Path(request.prefix)
         self._history = History(Path(request.history))
         self._part: Part | None = None
+        self.manager = request.manager
 
     @property
     def reporter(self) -> Any:
@@ -56,8 +53,7 @@ class Change:
             revision, drift = await asyncio.to_thread(self._look_without_recording)
             self._check_expected(revision)
             part = await self._open(revision, drift)
-            if isinstance(part, RollbackPart):
-                part.drift = drift
+            part.unrecorded = drift
             outcome = await part.work_out()
         except OSError as error:
             raise from_os_error("It could not be worked out what would change.", error) from error
@@ -114,9 +110,7 @@ class Change:
             output.log("nothing is to be done: all is so already")
             return {"revision": revision["number"], "packages": [], "nothing": True}
         space.check(self._prefix, planned.cost, WHAT)
-        transaction = await asyncio.to_thread(
-            Transaction.begin, self._history, self._prefix, request.change
-        )
+        transaction = await asyncio.to_thread(Transaction.begin, self._history, self._prefix, request.change)
         try:
             await part.stage(planned, transaction.staging)
             output.send("progress", progress={"phase": "finishing"})
@@ -127,7 +121,8 @@ class Change:
         output.send("committing")
         await asyncio.to_thread(self._apply, transaction)
         output.log(f"revision {record['number']}")
-        return {"revision": record["number"], "packages": record["packages"]}
+        result = {"revision": record["number"], "packages": record["packages"]}
+        return result | ({"install_again": part.install_again} if part.install_again else {})
 
     def _look_without_recording(self) -> tuple[dict[str, Any], Drift]:
         marker = read(self._prefix)
@@ -151,9 +146,8 @@ class Change:
         if not now.conda_files:
             # Nothing was touched, so nothing was read yet.
             now = await asyncio.to_thread(self._contents, revision)
-        kinds = {"rollback": RollbackPart, "conda": CondaPart, "pip": PipPart}
-        kind = "rollback" if self._request.action == "rollback" else self._request.manager
-        self._part = kinds[kind](self._session, self._output, self._request, self._history, revision, now)
+        kind = await asyncio.to_thread(_kind, self._request)
+        self._part = kind(self._session, self._output, self._request, self._history, revision, now)
         return self._part
 
     def _contents(self, revision: Mapping[str, Any]) -> Contents:
@@ -207,6 +201,21 @@ class Change:
             raise
         except OSError as error:
             raise from_os_error(WHAT, error) from error
+
+
+def _kind(request: Request) -> type[Part]:
+    # Each when it is wanted: what is for pip takes 30 ms to load, and conda's part is asked most.
+    if request.action == "rollback":
+        from .rollback import RollbackPart
+
+        return RollbackPart
+    if request.manager == "pip":
+        from .pip_part import PipPart
+
+        return PipPart
+    from .conda_part import CondaPart
+
+    return CondaPart
 
 
 def read(prefix: Path) -> Marker:
@@ -277,5 +286,3 @@ def _write_log(prefix: Path, staging: Path, entry: str) -> None:
     before = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     (staging / LOG).parent.mkdir(parents=True, exist_ok=True)
     (staging / LOG).write_text(before + entry, encoding="utf-8")
-
-

@@ -15,7 +15,7 @@ from rattler import PrefixRecord, RepoDataRecord
 from ...errors import BadInputError, ConflictError, NotFoundError
 from ..history import contents, differences
 from ..history.contents import CondaEntry, Contents, PipEntry
-from ..history.revisions import name_of
+from ..names import package_name
 from . import history as conda_log
 from . import pip_packages
 from .parts import NO_COST, Outcome, Part, Staged
@@ -79,11 +79,11 @@ class CondaPart(Part):
         packages += differences.between({}, {}, {name: self.now.pip[name] for name in displaced}, {})
         for name in displaced:
             removed += [path for path in self.now.pip_files[name] if path not in kept_files]
-        wanted = {name_of(spec) for spec in planned.specs}
+        wanted = {package_name(spec) for spec in planned.specs}
         for entry in conda.values():
             entry["requested"] = entry["name"] in wanted
         planned.pip_specs[:] = [
-            spec for spec in planned.pip_specs if canonicalize_name(name_of(spec)) not in displaced
+            spec for spec in planned.pip_specs if canonicalize_name(package_name(spec)) not in displaced
         ]
         return Staged(packages, conda, pip, removed)
 
@@ -112,14 +112,14 @@ class CondaPart(Part):
         """What is to be satisfied, what besides is to be had, and the names that need not stay."""
         request = self.request
         texts = [spec.strip() for spec in request.specs if spec.strip()]
-        known = {name_of(spec): spec for spec in self.revision["specs"]}
+        known = {package_name(spec): spec for spec in self.revision["specs"]}
         present = self.now.by_name()
         if request.action == "install":
             if not texts:
                 raise BadInputError("There is nothing to install.", hint="Name a package.")
             asked = {spec.name.normalized: text for spec, text in zip(parse(texts), texts, strict=True)}
             return [*(known | asked).values()], [], set()
-        names = {name_of(text): text for text in texts}
+        names = {package_name(text): text for text in texts}
         unknown = [text for name, text in names.items() if name not in present and name not in known]
         if unknown:
             raise NotFoundError(
@@ -147,7 +147,7 @@ class CondaPart(Part):
     def _check_removed(self, records: Sequence[RepoDataRecord]) -> None:
         staying = {record.name.normalized: record for record in records}
         for text in self.request.specs:
-            name = name_of(text)
+            name = package_name(text)
             if name in staying:
                 users = [
                     other
@@ -165,7 +165,7 @@ class CondaPart(Part):
         before = self.now.by_name()
         after = {record.name.normalized: record for record in records}
         entries = {name: entry_of(record) for name, record in after.items()}
-        wanted = {name_of(spec) for spec in specs}
+        wanted = {package_name(spec) for spec in specs}
         for name, entry in entries.items():
             entry["requested"] = name in wanted
         coming = {name for name, entry in entries.items() if _changed(name, entry, before)}
@@ -201,7 +201,7 @@ class CondaPart(Part):
         return {name for name, entry in after.items() if entry["record"].get("noarch") == "python"}
 
     def _warnings(self, before: Mapping[str, CondaEntry], after: Mapping[str, CondaEntry]) -> list[str]:
-        warnings = []
+        warnings = self._held() if not self._any_change(before, after) else []
         if site_folder(before.get("python")) != site_folder(after.get("python")) and self.now.pip:
             names = ", ".join(sorted(self.now.pip))
             warnings.append(
@@ -210,12 +210,34 @@ class CondaPart(Part):
             )
         return warnings
 
-    def _displaced(
-        self, staging: Path, python: CondaEntry | None
-    ) -> tuple[dict[str, PipEntry], list[str]]:
+    def _any_change(self, before: Mapping[str, CondaEntry], after: Mapping[str, CondaEntry]) -> bool:
+        return any(_changed(name, entry, before) for name, entry in after.items())
+
+    def _held(self) -> list[str]:
+        """Why an update may have found nothing: the user wanted it so."""
+        if self.request.action != "update":
+            return []
+        asked = {package_name(text) for text in self.request.specs}
+        held = [
+            spec
+            for spec in self.revision["specs"]
+            if spec.lower() != package_name(spec) and (not asked or package_name(spec) in asked)
+        ]
+        if not held:
+            return []
+        return [
+            f"You asked for {', '.join(held)} when it was installed, and that holds. To have another "
+            "version, install it with the version that you want."
+        ]
+
+    def _displaced(self, staging: Path, python: CondaEntry | None) -> tuple[dict[str, PipEntry], list[str]]:
         """pip's distributions afterwards, and those that go: a conda package brings them itself now, or
         they belong to a Python that goes."""
         if site_folder(python) != site_folder(self.now.by_name().get("python")):
+            wanted: dict[str, str] = {
+                canonicalize_name(package_name(spec)): spec for spec in self.revision["pip_specs"]
+            }
+            self.install_again = [wanted.get(name, name) for name in self.now.pip if name in wanted]
             return {}, list(self.now.pip)
         brought = {one.name for one in pip_packages.distributions(staging, with_files=False)}
         if not brought:
@@ -276,5 +298,3 @@ def _changed(name: str, entry: CondaEntry, others: Mapping[str, CondaEntry]) -> 
 def distribution(entry: CondaEntry) -> str:
     channel = entry["channel"].rstrip("/").removeprefix(conda_log.DEFAULT_ALIAS)
     return f"{channel}/{entry['subdir']}::{entry['name']}-{entry['version']}-{entry['build']}"
-
-

@@ -106,6 +106,11 @@ class _Worker:
 
             self._change = Change(session, self._output, Request.from_json(request["request"]))
             return await (self._change.run() if request["op"] == "change" else self._change.plan())
+        if request["op"] in ("inspect", "settle"):
+            from . import looks
+
+            look = looks.inspect if request["op"] == "inspect" else looks.settle
+            return await asyncio.to_thread(look, Path(request["prefix"]), Path(request["history"]))
         if request["op"] == "plan":
             solution = await solver.solve(request["specs"])
             prefix = Path(request["prefix"]) if request.get("prefix") else None
@@ -142,15 +147,20 @@ class _Worker:
             activity = await asyncio.to_thread(self._activity, settings)
             if activity != mark or time.process_time() - cpu > _BUSY:
                 mark, since, cpu = activity, time.monotonic(), time.process_time()
-            elif time.monotonic() - since > settings.stall_timeout:
+            elif time.monotonic() - since > settings.stall_timeout and not self._watches_itself():
                 self._give_up(
                     failures.stalled(
                         "The channel stopped answering.", settings.stall_timeout, list(settings.channels)
                     )
                 )
 
-    def _activity(self, settings: WorkerSettings) -> tuple[float, int]:
-        """Changes when something arrives: a package's bytes, or a repodata file that grows."""
+    def _watches_itself(self) -> bool:
+        """pip may build for minutes without a word, and is watched where it is run."""
+        return self._change is not None and self._change.manager == "pip"
+
+    def _activity(self, settings: WorkerSettings) -> tuple[float, int, int]:
+        """Changes when something arrives: a package's bytes, a word of pip's, or a repodata file that
+        grows."""
         work = self._installation or self._change
         reporter = work.reporter if work else None
         size = 0
@@ -159,4 +169,4 @@ class _Worker:
                 size = sum(entry.stat(follow_symlinks=False).st_size for entry in entries)
         except OSError:
             size = -1  # not there yet, or files are being renamed: look again in a second
-        return (reporter.last_change if reporter else 0.0), size
+        return (reporter.last_change if reporter else 0.0), self._output.count, size

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..history import differences
 from ..history.contents import CondaEntry, Contents, PipEntry
+from ..history.drift import Drift
 from ..history.layout import History
 from .protocol import Output
 from .session import Session
@@ -118,6 +119,10 @@ class Part(ABC):
         self.now = now
         self.prefix = Path(request.prefix)
         self.stager = Stager(session, output, Path(request.trash))
+        self.unrecorded: Drift | None = None
+        """What others changed, where that is no revision yet (a dry run)."""
+        self.install_again: list[str] = []
+        """Requirements that pip has to install anew once this is done."""
 
     @property
     def reporter(self) -> Any:

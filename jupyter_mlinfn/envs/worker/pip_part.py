@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 from ...errors import BadInputError, NotFoundError
 from ..history import differences
 from ..history.contents import PipEntry
-from ..history.revisions import name_of
+from ..names import package_name
 from . import pip_install, pip_packages, pip_requirements, pip_resolve
 from .parts import NO_COST, Outcome, Part, Staged
 from .pip_models import PlannedWheel, Wheel
@@ -41,7 +41,9 @@ class PipPart(Part):
         found = await asyncio.to_thread(pip_packages.distributions, self.prefix)
         owned = {path for files in self.now.conda_files.values() for path in files}
         conda_names = pip_packages.conda_owned(found, owned)
-        known = {canonicalize_name(name_of(spec)): spec for spec in self.revision["pip_specs"]}
+        known: dict[str, str] = {
+            canonicalize_name(package_name(spec)): spec for spec in self.revision["pip_specs"]
+        }
         if request.action == "remove":
             return self._removal(texts, found, conda_names, known)
         if request.action == "update":
@@ -60,7 +62,7 @@ class PipPart(Part):
         )
         going = [one.name for one in found if one.name in {w.name for w in wheels} - conda_names]
         paths = pip_packages.removal(self.prefix, found, going, conda_names).paths if going else ()
-        asked = {canonicalize_name(name_of(text)): text for text in texts}
+        asked: dict[str, str] = {canonicalize_name(package_name(text)): text for text in texts}
         specs = known | (asked if request.action == "install" else {})
         packages = [self._change(wheel) for wheel in wheels]
         sizes = [wheel.size for wheel in wheels if not self._is_kept(wheel)]
@@ -114,7 +116,7 @@ class PipPart(Part):
     ) -> Outcome:
         if not texts:
             raise BadInputError("There is nothing to remove.", hint="Name a package.")
-        names = [canonicalize_name(name_of(text)) for text in texts]
+        names = [canonicalize_name(package_name(text)) for text in texts]
         removal = pip_packages.removal(self.prefix, found, names, conda_names)
         warnings = [
             f"{', '.join(users)} need{'s' if len(users) == 1 else ''} {name}, and may not work without it."
@@ -141,7 +143,7 @@ class PipPart(Part):
                     hint="Update conda's packages instead.",
                 )
             return wanted
-        unknown = [text for text in texts if canonicalize_name(name_of(text)) not in self.now.pip]
+        unknown = [text for text in texts if canonicalize_name(package_name(text)) not in self.now.pip]
         if unknown:
             raise NotFoundError(
                 f"{', '.join(unknown)}: not installed by pip here.",

@@ -67,11 +67,14 @@ class Output:
         self._lock = threading.Lock()
         self.current: int | None = None
         """Id of the request at work; messages of other threads belong to it."""
+        self.count = 0
+        """Messages sent so far: work that says something has not stopped moving."""
 
     def send(self, kind: str, **body: Any) -> None:
         line = json.dumps({"type": kind, "id": self.current, **body}, separators=(",", ":")) + "\n"
         data = memoryview(line.encode())
         with self._lock:
+            self.count += 1
             while data:
                 data = data[os.write(self._descriptor, data) :]
 

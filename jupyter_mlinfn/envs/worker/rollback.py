@@ -13,11 +13,9 @@ from typing import Any
 from ...errors import ConflictError, MlinfnError, NotFoundError
 from ..history import differences, going_back
 from ..history.contents import same_record
-from ..history.drift import Drift
 from ..history.going_back import Way
 from ..history.layout import Damaged
 from ..history.tree import sha256_of
-from . import pip_restore
 from .parts import NO_COST, Outcome, Part, Staged
 from .solve import Solution, cost
 from .staging import records_of
@@ -35,13 +33,10 @@ class _Plan:
 class RollbackPart(Part):
     """See `parts.Part`."""
 
-    drift: Drift | None = None
-    """What others changed, where that is not recorded yet (a dry run)."""
-
     async def work_out(self) -> Outcome:
         target = await asyncio.to_thread(self._target)
         plan = await asyncio.to_thread(self._plan, target)
-        coming = [entry for entry in plan.way.conda.values()]
+        coming = list(plan.way.conda.values())
         price: Mapping[str, Any] = NO_COST
         if coming:
             records = records_of(coming)
@@ -83,6 +78,8 @@ class RollbackPart(Part):
                 need=planned.cost["installed_bytes"],
             )
         if plan.way.pip:
+            from . import pip_restore
+
             await asyncio.to_thread(
                 pip_restore.stage,
                 [*plan.way.pip.values()],
@@ -156,7 +153,8 @@ class RollbackPart(Part):
         return all((self.history.revision(each) / "delta.json").exists() for each in later)
 
     def _unrecorded(self) -> Mapping[str, Any] | None:
-        return self.drift.delta() if self.drift is not None and self.drift.matters else None
+        drift = self.unrecorded
+        return drift.delta() if drift is not None and drift.matters else None
 
     def _by_packages(self, target: Mapping[str, Any]) -> Way:
         way = Way()
@@ -189,7 +187,8 @@ class RollbackPart(Part):
                 {entry["name"]: entry for entry in plan.target["pip"]},
             )
         }
-        modified, missing = [], []
+        modified: list[tuple[str, str]] = []
+        missing: list[tuple[str, str]] = []
         for path in (*plan.way.kept, *plan.way.lost):
             owner = owners.get(path)
             if owner is None or owner.package in changed:
@@ -219,7 +218,8 @@ class RollbackPart(Part):
         if gone:
             raise MlinfnError(
                 f"Revision {self.request.target} cannot be had again.",
-                reason=f"Nobody has {gone[0]} any more" + (f", and {len(gone) - 1} more." if gone[1:] else "."),
+                reason=f"Nobody has {gone[0]} any more"
+                + (f", and {len(gone) - 1} more." if gone[1:] else "."),
                 hint="Choose another revision, or install the packages anew.",
             )
 
@@ -233,5 +233,3 @@ def _minor(target: Mapping[str, Any]) -> str | None:
         if entry["name"] == "python":
             return ".".join(str(entry["version"]).split(".")[:2])
     return None
-
-

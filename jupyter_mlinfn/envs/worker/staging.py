@@ -136,5 +136,3 @@ def _tidy(into: Path, python_file: Path | None) -> None:
         leftover.unlink(missing_ok=True)
     for leftover in into.glob(".trash*"):
         shutil.rmtree(leftover, ignore_errors=True)
-
-

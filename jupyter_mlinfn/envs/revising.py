@@ -1,0 +1,374 @@
+"""Changing environments and going back: what the REST API and the command line call."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ..errors import BadInputError, ConflictError, MlinfnError, NotAllowedError, from_os_error
+from ..jobs.manager import JobManager
+from ..jobs.models import Job
+from . import changes
+from .catalogue import Catalogue
+from .changes import Changer, Changing
+from .history import going_back
+from .history.layout import Damaged, History
+from .marker import Marker, read_marker, write_marker
+from .models import Environment
+from .outside import Inspector, Look, Outside
+from .places import Places
+from .prefix import environment_id
+from .service import EnvironmentService, RunningKernel, check_specs
+from .views import fit
+from .writer import Writer, Writers, being_changed
+
+_log = logging.getLogger(__name__)
+
+_LOOKED_FOR = 3.0
+"""Seconds that the details of an environment wait for a look at what was changed outside."""
+
+
+class Engine(Changer, Inspector, Protocol):
+    """`engine.Engine`."""
+
+    async def plan_change(
+        self, request: Mapping[str, Any], *, channels: Sequence[str] | None = None
+    ) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class WantedChange:
+    """What somebody asked for, checked."""
+
+    action: str
+    specs: Sequence[str] = ()
+    manager: str = "conda"
+    channels: Sequence[str] | None = None
+    target: int | None = None
+    expected: int | None = None
+
+    @property
+    def title(self) -> str:
+        if self.action == "rollback":
+            return f"go back to revision {self.target} of"
+        return {"install": "install into", "update": "update", "remove": "remove from"}[self.action]
+
+
+class RevisionService:
+    """Lives on the event loop's thread; whatever reads disks goes to others.
+
+    Args:
+        by: who asks through this service: ``JupyterLab`` or ``command line``.
+    """
+
+    def __init__(
+        self,
+        envs: EnvironmentService,
+        engine: Engine,
+        catalogue: Catalogue,
+        jobs: JobManager,
+        writers: Writers,
+        changed: Callable[[], None],
+        *,
+        by: str,
+    ) -> None:
+        self._envs = envs
+        self._places: Places = envs.places
+        self._engine = engine
+        self._jobs = jobs
+        self._writers = writers
+        self._by = by
+        self.outside = Outside(self._places, engine, writers, changed)
+        self.kept: Callable[[str], tuple[int | None, int | None]] = lambda _: (None, None)
+        """Bytes that the revisions of an environment take, and the limit for all."""
+        self.trim: Callable[[], Any] = _nothing
+        """Keeps the revisions within their limit; set by whoever knows the limit."""
+        jobs.register(
+            changes.KIND,
+            Changing(
+                self._places,
+                engine,
+                catalogue,
+                envs.compiler,
+                writers,
+                self._running,
+                self._was_changed,
+                self._trim,
+            ),
+        )
+        self._changed = changed
+
+    async def start(self) -> None:
+        """Finish what servers that are no more had begun and journalled."""
+        for job in await self._jobs.all():
+            if job.kind == changes.KIND and job.state == "interrupted":
+                await self._finish(job)
+
+    async def close(self) -> None:
+        await self.outside.close()
+
+    async def writer(self, environment: Environment) -> Writer | None:
+        """Who changes the environment now."""
+        return await asyncio.to_thread(self._writer_of, environment)
+
+    async def drift(self, environment: Environment) -> dict[str, Any] | None:
+        """``#/components/schemas/Drift``: of a look that is taken now, if that does not take long."""
+        look = self.outside.look_soon(environment)
+        if look is not None:
+            await asyncio.wait([look], timeout=_LOOKED_FOR)
+        found = self.outside.known(environment)
+        return found.drift if found else None
+
+    async def plan(self, environment_id: str, wanted: WantedChange) -> dict[str, Any]:
+        """``#/components/schemas/ChangePlan``, without what the place has free.
+
+        Raises:
+            MlinfnError: it cannot be done, or not now.
+        """
+        environment, marker = await self._ours(environment_id)
+        request = self._request(environment, marker, wanted)
+        body = await self._engine.plan_change(request, channels=wanted.channels or list(marker.channels))
+        running = (await self._envs.running([environment]))[environment.id]
+        space = await self._envs.space()
+        return (
+            body
+            | {"running": [asdict(kernel) for kernel in running]}
+            | fit(body["installed_bytes"], body["installed_files"], space)
+        )
+
+    async def change(self, environment_id: str, wanted: WantedChange) -> Job:
+        """Start the job that does it.
+
+        Raises:
+            MlinfnError: it cannot be done, or not now.
+        """
+        environment, marker = await self._ours(environment_id)
+        writer = await self.writer(environment)
+        if writer is not None and (writer.mine or not await self._is_stale(environment)):
+            raise being_changed(environment.name, writer)
+        if wanted.expected is not None:
+            current = await asyncio.to_thread(self._history(environment).current)
+            if current is not None and current != wanted.expected:
+                raise ConflictError(
+                    f"{environment.label} was changed meanwhile.",
+                    reason=f"You were shown revision {wanted.expected}; it is at revision {current} now.",
+                    hint="Look at what would change now, and try again.",
+                )
+        return await self._submit(environment, marker, wanted, f"{wanted.title} {environment.label}")
+
+    async def adopt(self, environment_id: str) -> Job:
+        """Take an environment that others made in the user's folder under revisions.
+
+        Raises:
+            ConflictError: it is ours already.
+        """
+        environment = await self._envs.own(environment_id)
+        if environment.adopted:
+            raise ConflictError(f"{environment.label} is managed here already.")
+        marker = Marker(
+            name=environment.prefix.name,
+            label=environment.label,
+            created=environment.created.isoformat() if environment.created else "",
+            state="ready",
+            specs=list(environment.requested_specs),
+            channels=list(environment.channels) or self._envs.engine.channels(),
+            job=environment.id + environment.id,
+            by=self._by,
+            action="adopt",
+        )
+        try:
+            await asyncio.to_thread(write_marker, environment.prefix, marker)
+        except OSError as error:
+            raise from_os_error(f"{environment.label} cannot be adopted.", error) from error
+        return await self._submit(environment, marker, WantedChange("adopt"), f"Adopt {environment.label}")
+
+    async def states(
+        self, environments: Sequence[Environment]
+    ) -> dict[str, tuple[Look | None, Writer | None]]:
+        """What is known of each at once: the last look and who changes it. New looks are begun."""
+        writers = await asyncio.to_thread(lambda: {e.id: self._writer_of(e) for e in environments})
+        for environment in environments:
+            self.outside.look_soon(environment)
+        return {e.id: (self.outside.known(e), writers[e.id]) for e in environments}
+
+    def _writer_of(self, environment: Environment) -> Writer | None:
+        if environment.origin != "private":
+            return None
+        return self._writers.writer(environment.prefix)
+
+    async def revisions(self, environment_id: str) -> dict[str, Any]:
+        """``#/components/schemas/RevisionList``."""
+        environment, _ = await self._ours(environment_id)
+        drift = await self.drift(environment)
+        kept, limit = self.kept(environment.prefix.name)
+        return {
+            "revisions": await asyncio.to_thread(_revisions, self._history(environment)),
+            "drift": drift,
+            "kept_bytes": kept,
+            "limit_bytes": limit,
+        }
+
+    def _history(self, environment: Environment) -> History:
+        return History(self._places.history(environment.prefix.name))
+
+    async def _ours(self, environment_id: str) -> tuple[Environment, Marker]:
+        environment = await self._envs.own(environment_id)
+        marker = await asyncio.to_thread(read_marker, environment.prefix)
+        if marker is None:
+            raise NotAllowedError(
+                f"{environment.label} is not managed here.",
+                reason="It was made by conda, or by another program.",
+                hint="Adopt it first: then every change of it is a revision that you can go back to.",
+            )
+        return environment, marker
+
+    def _request(self, environment: Environment, marker: Marker, wanted: WantedChange) -> dict[str, Any]:
+        places = self._places
+        return {
+            "action": wanted.action,
+            "prefix": str(environment.prefix),
+            "history": str(places.history(environment.prefix.name)),
+            "wheels": str(places.wheels),
+            "trash": str(places.trash),
+            "specs": list(wanted.specs),
+            "manager": wanted.manager,
+            "target": wanted.target,
+            "expected": wanted.expected,
+            "by": self._by,
+        }
+
+    async def _submit(
+        self, environment: Environment, marker: Marker, wanted: WantedChange, title: str
+    ) -> Job:
+        try:
+            await asyncio.to_thread(self._places.prepare)
+            return await self._jobs.submit(
+                changes.KIND,
+                title[0].upper() + title[1:],
+                subject={"env_id": environment.id, "name": environment.name, "label": environment.label},
+                request={
+                    "action": wanted.action,
+                    "prefix": str(environment.prefix),
+                    "made_by": marker.job,
+                    "specs": list(wanted.specs),
+                    "manager": wanted.manager,
+                    "channels": list(wanted.channels) if wanted.channels else None,
+                    "target": wanted.target,
+                    "expected": wanted.expected,
+                    "by": self._by,
+                },
+            )
+        except OSError as error:
+            raise from_os_error(f"{environment.label} cannot be changed.", error) from error
+
+    async def check(self, body: Mapping[str, Any]) -> WantedChange:
+        """What was asked for (``#/components/schemas/Change``), or why it cannot be.
+
+        Raises:
+            BadInputError: packages or channels will not do.
+        """
+        specs = [spec.strip() for spec in body.get("specs") or () if spec.strip()]
+        check_specs(specs)
+        if body["action"] != "update" and not specs:
+            raise BadInputError(
+                f"There is nothing to {body['action']}.",
+                hint="Name at least one package.",
+                fields={"specs": [{"message": "name a package"}]},
+            )
+        return WantedChange(
+            body["action"],
+            specs,
+            body.get("manager") or "conda",
+            await self._envs.channels(body.get("channels") or None),
+            expected=body.get("expected_revision"),
+        )
+
+    async def _is_stale(self, environment: Environment) -> bool:
+        """Whether what is told of a writer is left of one that was killed."""
+        try:
+            async with self._writers.holding(environment.prefix, "Look"):
+                return True
+        except (ConflictError, OSError):
+            return False
+
+    async def _finish(self, job: Job) -> None:
+        prefix = Path(str(job.request.get("prefix")))
+        if await asyncio.to_thread(_is_past_return, History(self._places.history(prefix.name)), job.id):
+            try:
+                await self._jobs.resume(job.id)
+            except MlinfnError as error:
+                _log.info("Job %s cannot be finished now: %s", job.id, error)
+
+    async def _running(self, environment_id: str) -> Sequence[RunningKernel]:
+        environments = [e for e in (await self._envs.list()).environments if e.id == environment_id]
+        return (await self._envs.running(environments)).get(environment_id, ())
+
+    def _was_changed(self, prefix: Path) -> None:
+        self.outside.forget(environment_id(prefix))
+        self._changed()
+
+    async def _trim(self) -> None:
+        await self.trim()
+
+
+def _is_past_return(history: History, job_id: str) -> bool:
+    """Whether a change was journalled or made: then it is to be finished, not asked about."""
+    if any(
+        change.name.startswith(f"change-{job_id}") and (change / "journal.json").exists()
+        for change in history.changes()
+    ):
+        return True
+    for number in history.numbers()[-3:]:
+        try:
+            if history.read_revision(number)["job"] == job_id:
+                return True
+        except Damaged:
+            continue
+    return False
+
+
+def _revisions(history: History) -> list[dict[str, Any]]:
+    current = history.current()
+    found = []
+    for number in reversed(history.numbers()):
+        problem = going_back.how_restorable(history, number)
+        try:
+            record = history.read_revision(number)
+        except Damaged:
+            record = _unreadable(number)
+        found.append(
+            {name: record[name] for name in _SHOWN}
+            | {
+                "current": number == current,
+                "restorable": problem is None,
+                "problem": problem,
+                "kept_bytes": None,
+            }
+        )
+    return found
+
+
+_SHOWN = ("number", "created", "action", "by", "asked", "target", "packages", "files", "package_count")
+
+
+def _unreadable(number: int) -> dict[str, Any]:
+    """What is shown of a revision whose record is damaged."""
+    return {
+        "number": number,
+        "created": "1970-01-01T00:00:00Z",
+        "action": "found",
+        "by": "outside",
+        "asked": [],
+        "target": None,
+        "packages": [],
+        "files": {"modified": [], "missing": [], "unowned": 0},
+        "package_count": 0,
+    }
+
+
+async def _nothing() -> None:
+    """There is no limit to keep."""
