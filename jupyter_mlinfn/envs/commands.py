@@ -1,10 +1,9 @@
-"""``jupyter mlinfn env create|list|show|delete``."""
+"""``jupyter mlinfn env create|list|show|delete``; for what changes one see `commands_change`."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -13,17 +12,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from .. import wiring
 from ..config import MlinfnConfig
-from ..errors import ConflictError, NotFoundError, from_json
-from ..jobs.manager import JobManager
-from ..jobs.models import Job
-from . import views
-from .console import ProgressBar, human_bytes, table
-from .models import Environment
-from .service import EnvironmentService, RunningKernel
+from ..errors import ConflictError, NotFoundError
+from . import commands_change, views
+from .command_line import find, finish, print_json, processes_in
+from .console import human_bytes, table
+from .service import RunningKernel
+from .writer import this_command_line
 
 LoadConfig = Callable[[str | None], tuple[MlinfnConfig, Path]]
 
@@ -73,8 +69,10 @@ def add_arguments(parser: argparse.ArgumentParser, load_config: LoadConfig) -> N
     delete.add_argument("--force", action="store_true", help="even if processes run in it")
     delete.set_defaults(run=_runner(load_config, _delete))
 
+    commands_change.add_arguments(commands, common, lambda command: _runner(load_config, command))
 
-Command = Callable[[argparse.Namespace, EnvironmentService, JobManager], Any]
+
+Command = Callable[[argparse.Namespace, wiring.Rooms], Any]
 
 
 def _runner(load_config: LoadConfig, command: Command) -> Callable[[argparse.Namespace], int]:
@@ -84,7 +82,7 @@ def _runner(load_config: LoadConfig, command: Command) -> Callable[[argparse.Nam
         async def in_loop() -> int:
             _cancel_at_signals()
             async with _rooms(config, root) as rooms:
-                return int(await command(arguments, rooms.envs, rooms.jobs))
+                return int(await command(arguments, rooms))
 
         try:
             return asyncio.run(in_loop())
@@ -115,14 +113,15 @@ def _cancel_at_signals() -> None:
 
 @asynccontextmanager
 async def _rooms(config: MlinfnConfig, root: Path) -> AsyncIterator[wiring.Rooms]:
-    rooms = wiring.build(config, root, NoKernels())
+    rooms = wiring.build(config, root, NoKernels(), by="command line", who=this_command_line())
     try:
         yield rooms
     finally:
         await rooms.close()
 
 
-async def _create(arguments: argparse.Namespace, envs: EnvironmentService, jobs: JobManager) -> int:
+async def _create(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
+    envs, jobs = rooms.envs, rooms.jobs
     from . import names
 
     name = names.check_name(arguments.name)
@@ -131,7 +130,7 @@ async def _create(arguments: argparse.Namespace, envs: EnvironmentService, jobs:
         plan = await envs.plan(wanted)
         body = views.plan(envs.places, wanted, plan, await envs.space())
         if arguments.json:
-            _print_json(body)
+            print_json(body)
         else:
             rows = [[p.name, p.version, p.build, human_bytes(p.size)] for p in plan.packages]
             table(["Package", "Version", "Build", "Size"], rows)
@@ -143,7 +142,7 @@ async def _create(arguments: argparse.Namespace, envs: EnvironmentService, jobs:
         if not body["fits"]:
             print("It does not fit: remove environments that you no longer need.", file=sys.stderr)
         return 0 if body["fits"] else 1
-    job = await _finish(arguments, jobs, await envs.create(wanted))
+    job = await finish(arguments, jobs, await envs.create(wanted))
     if not arguments.json and job.result is not None:
         kernels = ", ".join(job.result["kernels"]) or "none"
         place = envs.places.display(envs.places.prefix(wanted.name))
@@ -151,7 +150,8 @@ async def _create(arguments: argparse.Namespace, envs: EnvironmentService, jobs:
     return 0 if job.state == "done" else 1
 
 
-async def _list(arguments: argparse.Namespace, envs: EnvironmentService, jobs: JobManager) -> int:
+async def _list(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
+    envs = rooms.envs
     found = await envs.list()
     environments = [
         (await envs.details(environment.id))[0] if environment.origin == "private" else environment
@@ -160,7 +160,7 @@ async def _list(arguments: argparse.Namespace, envs: EnvironmentService, jobs: J
     for warning in (*found.warnings, *envs.engine.warnings()):
         print(f"Warning: {warning}", file=sys.stderr)
     if arguments.json:
-        _print_json({"environments": [views.environment(envs.places, e, []) for e in environments]})
+        print_json({"environments": [views.environment(envs.places, e, []) for e in environments]})
         return 0
     if not environments:
         print("No environments yet. Make one: jupyter mlinfn env create NAME numpy matplotlib")
@@ -180,11 +180,15 @@ async def _list(arguments: argparse.Namespace, envs: EnvironmentService, jobs: J
     return 0
 
 
-async def _show(arguments: argparse.Namespace, envs: EnvironmentService, jobs: JobManager) -> int:
-    environment, packages = await envs.details((await _find(envs, arguments.name)).id)
-    view = views.environment(envs.places, environment, [])
+async def _show(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
+    envs = rooms.envs
+    environment, packages = await envs.details((await find(envs, arguments.name)).id)
+    drift = await rooms.revising.drift(environment)
+    state = (await rooms.revising.states([environment]))[environment.id]
+    view = views.environment(envs.places, environment, [], *state)
     if arguments.json:
-        _print_json({"environment": view, "packages": [asdict(package) for package in packages]})
+        body = {"environment": view, "packages": [asdict(package) for package in packages], "drift": drift}
+        print_json(body)
         return 0
     for title, text in (
         ("Label", environment.label),
@@ -197,6 +201,8 @@ async def _show(arguments: argparse.Namespace, envs: EnvironmentService, jobs: J
     ):
         if text:
             print(f"{title}: {text}")
+    if drift is not None:
+        print(f"Changed outside: {commands_change.in_words(drift)}")
     table(
         ["Package", "Version", "Build", "Channel"],
         [[package.name, package.version, package.build, package.channel] for package in packages],
@@ -204,63 +210,18 @@ async def _show(arguments: argparse.Namespace, envs: EnvironmentService, jobs: J
     return 0
 
 
-async def _delete(arguments: argparse.Namespace, envs: EnvironmentService, jobs: JobManager) -> int:
-    environment = await _find(envs, arguments.name)
+async def _delete(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
+    envs, jobs = rooms.envs, rooms.jobs
+    environment = await find(envs, arguments.name)
     if environment.origin == "private" and not arguments.force:
-        users = await asyncio.to_thread(_processes_in, environment.prefix)
+        users = await asyncio.to_thread(processes_in, environment.prefix)
         if users:
             raise ConflictError(
                 f"{len(users)} process(es) run in {environment.name}.",
                 reason="; ".join(users[:5]),
                 hint="End them, or add --force.",
             )
-    job = await _finish(arguments, jobs, await envs.remove(environment.id, stop_kernels=False))
+    job = await finish(arguments, jobs, await envs.remove(environment.id, stop_kernels=False))
     if not arguments.json and job.result is not None:
         print(f"{environment.name} is removed; {human_bytes(job.result['freed_bytes'])} came back.")
     return 0 if job.state == "done" else 1
-
-
-async def _find(envs: EnvironmentService, name: str) -> Environment:
-    environments = (await envs.list()).environments
-    # By the folder: a copied environment still bears the name of the first in its marker.
-    for environment in environments:
-        if environment.prefix.name == name:
-            return environment
-    known = ", ".join(environment.name for environment in environments) or "none"
-    raise NotFoundError(f"There is no environment {name!r}.", reason=f"There are: {known}.")
-
-
-async def _finish(arguments: argparse.Namespace, jobs: JobManager, job: Job) -> Job:
-    """Wait for the job's end; Ctrl-C cancels it, and what it had begun is cleared away."""
-    with ProgressBar(job, enabled=not arguments.json) as bar:
-        waiting = asyncio.ensure_future(jobs.wait(job.id))
-        try:
-            while not waiting.done():
-                await asyncio.wait([waiting], timeout=0.1)
-                bar.update()
-        except asyncio.CancelledError:
-            await jobs.cancel(job.id)
-            await jobs.wait(job.id)
-            raise
-    ended = waiting.result()
-    for warning in ended.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
-    if ended.error is not None:
-        raise from_json(ended.error)
-    if arguments.json:
-        _print_json({"job": ended.to_json()})
-    return ended
-
-
-def _processes_in(prefix: Path) -> list[str]:
-    """The processes, of this user as far as they can be seen, whose program lies in the prefix."""
-    found = []
-    for process in psutil.process_iter(["pid", "name", "exe"]):
-        program = process.info["exe"]
-        if program and Path(program).is_relative_to(prefix):
-            found.append(f"{process.info['name']} (process {process.info['pid']})")
-    return found
-
-
-def _print_json(body: dict[str, Any]) -> None:
-    print(json.dumps(body, indent=2))

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import BadInputError, ConflictError, MlinfnError, NotAllowedError, from_os_error
+from ..errors import BadInputError, ConflictError, MlinfnError, NotAllowedError, NotFoundError, from_os_error
 from ..jobs.manager import JobManager
 from ..jobs.models import Job
 from . import changes
@@ -150,6 +150,13 @@ class RevisionService:
         writer = await self.writer(environment)
         if writer is not None and (writer.mine or not await self._is_stale(environment)):
             raise being_changed(environment.name, writer)
+        if wanted.action == "rollback":
+            numbers = await asyncio.to_thread(self._history(environment).numbers)
+            if wanted.target not in numbers:
+                raise NotFoundError(
+                    f"There is no revision {wanted.target}.",
+                    reason=f"There are: {', '.join(map(str, numbers)) or 'none yet'}.",
+                )
         if wanted.expected is not None:
             current = await asyncio.to_thread(self._history(environment).current)
             if current is not None and current != wanted.expected:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .contents import META, CondaEntry, PipEntry, safe
 from .layout import Damaged, History
-from .tree import stat_of
+from .tree import sha256_of, stat_of
 
 
 @dataclass
@@ -65,6 +65,8 @@ def find(
             way.lost[path] = sha256
         way.conda |= delta.get("lost_conda", {})
         way.pip |= delta.get("lost_pip", {})
+    for path in [path for path, file in way.kept.items() if _same(prefix / path, file)]:
+        del way.kept[path]
     tampered = [path for path, file in way.kept.items() if (stat_of(file) or ())[:2] != stats[path]]
     if tampered:
         _give_up(way, tampered, target, prefix)
@@ -74,6 +76,14 @@ def find(
     way.conda = {name: wanted_conda[name] for name in way.conda if name in wanted_conda}
     way.pip = {name: wanted_pip[name] for name in way.pip if name in wanted_pip}
     return way
+
+
+def _same(present: Path, kept: Path) -> bool:
+    """Whether the prefix has the file already."""
+    now, then = stat_of(present), stat_of(kept)
+    if now is None or then is None or now[0] != then[0]:
+        return False
+    return now[2] == then[2] or (not present.is_symlink() and sha256_of(present) == sha256_of(kept))
 
 
 def _forget(way: Way, path: str) -> None:

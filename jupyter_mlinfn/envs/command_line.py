@@ -1,0 +1,74 @@
+"""What the commands of this room have in common."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from ..errors import NotFoundError, from_json
+from ..jobs.manager import JobManager
+from ..jobs.models import Job
+from .console import ProgressBar
+from .models import Environment
+from .service import EnvironmentService
+
+
+async def find(envs: EnvironmentService, name: str) -> Environment:
+    """The environment of that folder name.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    environments = (await envs.list()).environments
+    # By the folder: a copied environment still bears the name of the first in its marker.
+    for environment in environments:
+        if environment.prefix.name == name:
+            return environment
+    known = ", ".join(environment.name for environment in environments) or "none"
+    raise NotFoundError(f"There is no environment {name!r}.", reason=f"There are: {known}.")
+
+
+async def finish(arguments: argparse.Namespace, jobs: JobManager, job: Job) -> Job:
+    """Wait for the job's end; Ctrl-C cancels it, and what it had begun is cleared away."""
+    with ProgressBar(job, enabled=not arguments.json) as bar:
+        waiting = asyncio.ensure_future(jobs.wait(job.id))
+        try:
+            while not waiting.done():
+                await asyncio.wait([waiting], timeout=0.1)
+                bar.update()
+        except asyncio.CancelledError:
+            await jobs.cancel(job.id)
+            await jobs.wait(job.id)
+            raise
+    ended = waiting.result()
+    for warning in ended.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    if ended.error is not None:
+        raise from_json(ended.error)
+    if arguments.json:
+        print_json({"job": ended.to_json()})
+    return ended
+
+
+def processes_in(prefix: Path) -> list[str]:
+    """The processes, of this user as far as they can be seen, whose program lies in the prefix."""
+    found = []
+    # What this command itself started, e.g. to compile byte code, ends with it.
+    own = {child.pid for child in psutil.Process().children(recursive=True)}
+    for process in psutil.process_iter(["pid", "name", "exe"]):
+        program = process.info["exe"]
+        if process.pid in own:
+            continue
+        if program and Path(program).is_relative_to(prefix):
+            found.append(f"{process.info['name']} (process {process.info['pid']})")
+    return found
+
+
+def print_json(body: dict[str, Any]) -> None:
+    print(json.dumps(body, indent=2))
