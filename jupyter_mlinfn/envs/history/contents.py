@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -101,7 +100,7 @@ def read(prefix: Path) -> Contents:
     """
     contents = Contents()
     meta = prefix / "conda-meta"
-    for name in sorted(os.listdir(meta)):
+    for name in sorted(entry.name for entry in meta.iterdir()):
         if not name.endswith(".json") or name.startswith("."):
             continue
         try:

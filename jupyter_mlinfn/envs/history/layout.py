@@ -90,7 +90,7 @@ class History:
     def numbers(self) -> list[int]:
         """The numbers of all revisions, oldest first."""
         try:
-            return sorted(int(name) for name in os.listdir(self.revisions) if name.isdigit())
+            return sorted(int(entry.name) for entry in self.revisions.iterdir() if entry.name.isdigit())
         except OSError:
             return []
 
@@ -101,7 +101,7 @@ class History:
     def changes(self) -> list[Path]:
         """Folders of changes that are being made, or were when somebody was killed."""
         try:
-            return [self.folder / name for name in os.listdir(self.folder) if name.startswith(CHANGE)]
+            return [entry for entry in self.folder.iterdir() if entry.name.startswith(CHANGE)]
         except OSError:
             return []
 

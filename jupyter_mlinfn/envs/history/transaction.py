@@ -279,7 +279,7 @@ class Transaction:
                 )
         for folder, modules in by_folder.items():
             try:
-                names = os.listdir(self.prefix / folder)
+                names = [entry.name for entry in (self.prefix / folder).iterdir()]
             except OSError:
                 continue
             for name in names:
