@@ -101,6 +101,7 @@ class RevisionService:
             ),
         )
         self._changed = changed
+        self._finishing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Finish what servers that are no more had begun and journalled."""
@@ -108,7 +109,14 @@ class RevisionService:
             if job.kind == changes.KIND and job.state == "interrupted":
                 await self._finish(job)
 
+    def _start_soon(self) -> None:
+        """`start` once more, behind somebody's look: another server may have been killed since."""
+        if self._finishing is None or self._finishing.done():
+            self._finishing = asyncio.ensure_future(self.start())
+
     async def close(self) -> None:
+        if self._finishing is not None:
+            self._finishing.cancel()
         await self.outside.close()
 
     async def writer(self, environment: Environment) -> Writer | None:
@@ -200,6 +208,7 @@ class RevisionService:
         writers = await asyncio.to_thread(lambda: {e.id: self._writer_of(e) for e in environments})
         for environment in environments:
             self.outside.look_soon(environment)
+        self._start_soon()
         return {e.id: (self.outside.known(e), writers[e.id]) for e in environments}
 
     def _writer_of(self, environment: Environment) -> Writer | None:

@@ -110,7 +110,14 @@ class Transaction:
             ConflictError: something that is no package's is in the way.
             OSError: the storage is gone, full or read-only.
         """
-        coming = [path for path in put if self._is_inside(path)]
+        coming = list(put)
+        for path in coming:
+            if not self._is_inside(path):
+                raise ConflictError(
+                    f"{path} would be written outside of the environment.",
+                    reason="A folder on the way is a symbolic link that leads out of it.",
+                    hint="Replace that link by a folder, and try again.",
+                )
         arriving = set(coming)
         going = [path for path in remove if path not in arriving and self._is_inside(path)]
         old = self._rev / "old"
