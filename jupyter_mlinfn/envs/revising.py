@@ -166,8 +166,8 @@ class RevisionService:
                     reason=f"There are: {', '.join(map(str, numbers)) or 'none yet'}.",
                 )
         if wanted.expected is not None:
-            current = await asyncio.to_thread(self._history(environment).current)
-            if current is not None and current != wanted.expected:
+            current = await asyncio.to_thread(self._history(environment).current) or 1
+            if current != wanted.expected:
                 raise ConflictError(
                     f"{environment.label} was changed meanwhile.",
                     reason=f"You were shown revision {wanted.expected}; it is at revision {current} now.",

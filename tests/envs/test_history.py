@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ class Small:
 
     def content(self) -> dict[str, str]:
         files = {path: self.prefix / path for path in walk(self.prefix)}
-        return {p: os.readlink(f) if f.is_symlink() else f.read_text() for p, f in files.items()}
+        return {p: str(f.readlink()) if f.is_symlink() else f.read_text() for p, f in files.items()}
 
     def prepared(self, number: int = 2) -> Transaction:
         """A change that replaces a file, removes two, and brings one in a new folder."""
@@ -96,6 +97,17 @@ def test_going_back_brings_every_file_with_its_content(small: Small) -> None:
     assert way.lost == {}
 
 
+RENAME = os.rename
+
+
+@contextmanager
+def renaming(rename: Callable[[Any, Any], None]) -> Iterator[None]:
+    """Let transactions rename by another function."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transaction.os, "rename", rename)
+        yield
+
+
 def steps_of(small: Small) -> int:
     """How many renames a change does."""
     count = 0
@@ -103,18 +115,15 @@ def steps_of(small: Small) -> int:
     def rename(source: Any, target: Any) -> None:
         nonlocal count
         count += 1
-        real(source, target)
+        RENAME(source, target)
 
-    real = os.rename
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transaction.os, "rename", rename)
+    with renaming(rename):
         small.prepared().apply()
     return count
 
 
 def stop_at(step: int, stop: Callable[[], None]) -> Callable[[Any, Any], None]:
-    """A rename that calls `stop` instead of its `step`-th turn."""
-    real = os.rename
+    """A rename that calls `stop` before its `step`-th turn."""
     count = 0
 
     def rename(source: Any, target: Any) -> None:
@@ -122,7 +131,7 @@ def stop_at(step: int, stop: Callable[[], None]) -> Callable[[Any, Any], None]:
         count += 1
         if count == step:
             stop()
-        real(source, target)
+        RENAME(source, target)
 
     return rename
 
@@ -145,8 +154,7 @@ def test_after_a_kill_between_any_two_steps_the_next_look_finishes_it(tmp_path: 
     for step in range(1, count + 1):
         small = Small(tmp_path / str(step))
         change = small.prepared()
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(_Killed):
-            patch.setattr(transaction.os, "rename", stop_at(step, _be_killed))
+        with renaming(stop_at(step, _be_killed)), pytest.raises(_Killed):
             change.apply()
         assert recover(small.history, small.prefix) == [{"change": "j2", "outcome": "finished"}]
         assert small.content() == NEW, f"killed before rename {step}"
@@ -169,8 +177,7 @@ def test_an_error_at_any_step_leaves_the_old_one(tmp_path: Path) -> None:
         small = Small(tmp_path / str(step))
         before = small.content()
         change = small.prepared()
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(OSError, match="No space"):
-            patch.setattr(transaction.os, "rename", stop_at(step, _disk_full))
+        with renaming(stop_at(step, _disk_full)), pytest.raises(OSError, match="No space"):
             change.apply()
         assert small.content() == before, f"disk full at rename {step}"
         assert small.history.current() == 1
@@ -183,13 +190,10 @@ def test_a_writer_that_was_taken_over_stops_at_its_next_step(tmp_path: Path) -> 
         change = small.prepared()
 
         def take_over(small: Small = small) -> None:
-            with pytest.MonkeyPatch.context() as unpatched:
-                unpatched.setattr(transaction.os, "rename", real)
+            with renaming(RENAME):
                 assert recover(small.history, small.prefix)[0]["outcome"] == "finished"
 
-        real = os.rename
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(WriterReplaced):
-            patch.setattr(transaction.os, "rename", stop_at(step, take_over))
+        with renaming(stop_at(step, take_over)), pytest.raises(WriterReplaced):
             change.apply()
         assert small.content() == NEW
         assert small.history.numbers() == [1, 2]

@@ -18,15 +18,16 @@ from rattler.exceptions import InstallerError, IoError, LinkError, TransactionEr
 from rattler.install import InstallerReporter
 
 from ...errors import from_os_error
-from . import history, space
+from ..places import STATE_FOLDER
+from . import cache_guard, history, space
+from .cache_guard import IN_USE
 from .failures import Place, translate
 from .progress import Reporter
 from .protocol import Output
 from .session import Session
-from .solve import Solution, Solver, cost, summary
+from .solve import Solution, Solver, cost, stem, summary
 
 WHAT = "The environment could not be made."
-_USE_LOCK = ".mlinfn-in-use.lock"
 
 
 class Installation:
@@ -54,9 +55,13 @@ class Installation:
         output.log(summary(plan))
         space.check(self._prefix, plan, WHAT)
         place = Place(self._prefix, plan["installed_bytes"])
+        cache = Path(self._session.settings.pkgs_dir)
+        stems = [stem(record) for record in solution.records]
         try:
-            with in_use(Path(self._session.settings.pkgs_dir)):
+            await asyncio.to_thread(self._guard, cache, stems)
+            with in_use(cache):
                 await self._install(solution, plan)
+                await asyncio.to_thread(cache_guard.remember, cache, stems)
                 output.send("progress", progress={"phase": "finishing"})
                 await asyncio.to_thread(self._finish, solution)
         except (InstallerError, IoError, LinkError, TransactionError) as error:
@@ -85,6 +90,14 @@ class Installation:
         finally:
             await asyncio.to_thread(self.reporter.stop)
 
+    def _guard(self, cache: Path, stems: Sequence[str]) -> None:
+        """Have packages that were tampered with in the cache fetched anew."""
+        state = self._prefix.parent / STATE_FOLDER
+        # A hidden folder of the cache is swept by whoever leaves it last.
+        trash = state / "trash" if state.is_dir() else cache / ".evicted"
+        for bad in cache_guard.ensure(cache, stems, trash):
+            self._output.log(f"the cache's copy of {bad} is not what it was: it is fetched anew")
+
     def _finish(self, solution: Solution) -> None:
         meta = self._prefix / "conda-meta"
         for leftover in meta.glob("prefix_record_*"):
@@ -108,7 +121,7 @@ def in_use(cache: Path) -> Iterator[None]:
     A killed installation leaves half-extracted packages in folders that begin with a dot. They
     may be removed only when no other installation is at work on this cache.
     """
-    descriptor = os.open(cache / _USE_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(cache / IN_USE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield
