@@ -1,0 +1,141 @@
+"""What pip installs into an environment, as changes of it like any other."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ..support import wheels
+from ..support.hashes import problems
+from ..support.server import Platform, running
+from .test_changes import Changing, briefly
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    """A folder that pip finds packages in; nothing else can be reached."""
+    folder = tmp_path / "index"
+    wheels.wheel(folder, "herd", "1.0", requires=["cow>=1"], script=True)
+    wheels.wheel(folder, "cow", "1.0")
+    wheels.wheel(folder, "cow", "1.1")
+    wheels.source(folder, "calf", "0.1")
+    wheels.wheel(folder, "traitlets", "999.0")
+    wheels.wheel(folder, "modern", "1.0", requires=["traitlets>=900"])
+    return folder
+
+
+@pytest.fixture
+def platform(tmp_path: Path, demo_channel: Path, index: Path) -> Platform:
+    variables = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index), "PIP_CONFIG_FILE": "/dev/null"}
+    return Platform(tmp_path / "platform", [demo_channel.as_uri()], environment=variables)
+
+
+@pytest.fixture
+def env(platform: Platform) -> Iterator[Changing]:
+    with running(platform) as server:
+        job = server.ended(server.create("My env")["id"])
+        assert job["state"] == "done", job
+        yield Changing(server, job["result"]["env_id"], platform.environments / "my-env")
+
+
+def test_install_update_remove_and_back(env: Changing, index: Path, platform: Platform) -> None:
+    plan = env.plan(action="install", manager="pip", specs=["herd", "cow==1.0"])
+    assert briefly(plan) == [("cow", "added"), ("herd", "added")]
+    env.do(action="install", manager="pip", specs=["herd", "cow==1.0"])
+    herd = subprocess.run([env.prefix / "bin" / "herd"], capture_output=True, text=True, check=True)
+    assert herd.stdout == "herd 1.0\n"
+    assert (env.prefix / "share" / "herd.txt").read_text() == "1.0"
+    assert problems(env.prefix) == []
+    assert env.details()["environment"]["pip_specs"] == ["herd", "cow==1.0"]
+    of_pip = {p["name"]: p["requested"] for p in env.details()["packages"] if p["manager"] == "pip"}
+    assert of_pip == {"cow": True, "herd": True}
+    listed = subprocess.run(
+        [env.prefix / "bin" / "python", "-c", "import importlib.metadata as m; print(m.version('cow'))"],
+        **{"capture_output": True, "text": True, "check": True},
+    )
+    assert listed.stdout == "1.0\n"
+
+    env.do(action="install", manager="pip", specs=["cow==1.1"])
+    assert env.says("import cow; print(cow.__version__)") == "1.1"
+    assert problems(env.prefix) == []
+    env.do(action="remove", manager="pip", specs=["herd"])
+    assert not (env.prefix / "bin" / "herd").exists()
+    assert not (env.prefix / "share" / "herd.txt").exists()
+    assert problems(env.prefix) == []
+
+    shutil.rmtree(index)
+    env.do("rollback", revision=2)
+    assert env.says("import cow; print(cow.__version__)") == "1.0"
+    subprocess.run([env.prefix / "bin" / "herd"], check=True, capture_output=True)
+    assert problems(env.prefix) == []
+    # What was removed outside is had from the kept wheels.
+    env.site("cow.py").unlink()
+    env.do("rollback", revision=5)
+    assert env.says("import cow; print(cow.__version__)") == "1.0"
+    assert problems(env.prefix) == []
+    env.do("rollback", revision=1)
+    assert env.says("import cow") == ""
+    assert problems(env.prefix) == []
+
+
+def test_a_source_distribution_is_built_and_its_wheel_kept(
+    env: Changing, index: Path, platform: Platform
+) -> None:
+    env.do(action="install", manager="pip", specs=["calf"])
+    assert env.says("import calf; print(calf.__version__)") == "0.1"
+    kept = list((platform.environments / ".mlinfn" / "wheels").glob("*/calf-*.whl"))
+    assert len(kept) == 1
+    env.do(action="remove", manager="pip", specs=["calf"])
+    (index / "calf-0.1.tar.gz").unlink()
+    env.do("rollback", revision=2)
+    assert env.says("import calf; print(calf.__version__)") == "0.1"
+
+
+def test_a_damaged_kept_wheel_is_not_used(env: Changing, platform: Platform) -> None:
+    env.do(action="install", manager="pip", specs=["cow==1.0"])
+    (kept,) = (platform.environments / ".mlinfn" / "wheels").glob("*/cow-*.whl")
+    kept.write_bytes(b"damaged")
+    env.site("cow.py").unlink()
+    env.do("rollback", revision=2)
+    assert env.says("import cow; print(cow.__version__)") == "1.0"
+    assert problems(env.prefix) == []
+
+
+def test_what_conda_owns_is_held_and_said(env: Changing) -> None:
+    before = env.versions()
+    for spec in ("traitlets==999.0", "modern"):
+        status, answer = env.request("changes", {"action": "install", "manager": "pip", "specs": [spec]})
+        assert status == 202
+        job = env.server.ended(answer["job"]["id"])
+        assert job["state"] == "failed"
+        assert "traitlets" in job["error"]["message"] + job["error"]["reason"]
+        assert "conda" in job["error"]["hint"]
+    status, answer = env.request(
+        "changes", {"action": "remove", "manager": "pip", "specs": ["traitlets"], "dry_run": True}
+    )
+    assert (status, "conda" in answer["message"]) == (409, True)
+    assert env.versions() == before
+
+
+def test_what_pip_cannot_do_is_said(env: Changing) -> None:
+    for spec, status in (("nosuchthing", 404), ("-r /etc/passwd", 400), ("cow==7", 422), ("./here", 400)):
+        body = {"action": "install", "manager": "pip", "specs": [spec], "dry_run": True}
+        got, answer = env.request("changes", body)
+        assert got == status, answer
+        assert answer["message"]
+
+
+def test_a_conda_package_takes_over_from_pips(env: Changing, index: Path) -> None:
+    wheels.wheel(index, "mlinfn_hello", "0.1")
+    env.do(action="install", manager="pip", specs=["mlinfn-hello"])
+    assert env.says("import mlinfn_hello; print(mlinfn_hello.__version__)") == "0.1"
+    env.do(action="install", specs=["mlinfn-hello"])
+    assert env.says("import mlinfn_hello; print(mlinfn_hello.__version__)") == "1.1.0"
+    assert problems(env.prefix) == []
+    env.do("rollback", revision=2)
+    assert env.says("import mlinfn_hello; print(mlinfn_hello.__version__)") == "0.1"
+    assert problems(env.prefix) == []
