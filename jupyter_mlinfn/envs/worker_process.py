@@ -22,7 +22,9 @@ _PASSED = frozenset(
     """HOME USER LOGNAME PATH LANG LC_ALL LC_CTYPE TMPDIR TZ XDG_CONFIG_HOME XDG_CACHE_HOME
     XDG_RUNTIME_DIR HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY SSL_CERT_FILE SSL_CERT_DIR NETRC
     RATTLER_AUTH_FILE DBUS_SESSION_BUS_ADDRESS LD_LIBRARY_PATH NVIDIA_VISIBLE_DEVICES
-    CUDA_VISIBLE_DEVICES""".split()  # noqa: SIM905 - shorter to read than 24 quoted lines
+    CUDA_VISIBLE_DEVICES PIP_INDEX_URL PIP_EXTRA_INDEX_URL PIP_NO_INDEX PIP_FIND_LINKS PIP_CERT
+    PIP_CLIENT_CERT PIP_TRUSTED_HOST PIP_PROXY PIP_CONFIG_FILE PIP_CACHE_DIR PIP_NO_CACHE_DIR PIP_PRE
+    PIP_KEYRING_PROVIDER PIP_CONSTRAINT""".split()  # noqa: SIM905 - shorter to read than 24 quoted lines
 )
 """What the worker's job needs of the server's environment. A list of what may pass, since what
 must not (JUPYTERHUB_API_TOKEN and whatever else a site put there) cannot be listed."""
@@ -49,8 +51,12 @@ def environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     return passed | _OWN
 
 
-def command() -> list[str]:
-    """The command line of a worker: isolated, and with the very packages that this process has."""
+def command(*, files: bool = False) -> list[str]:
+    """The command line of a worker: isolated, and with the very packages that this process has.
+
+    Args:
+        files: one that measures and clears (`space.work`), not one that solves and installs.
+    """
     package = Path(__file__).resolve().parent
     rattler = importlib.util.find_spec("rattler")
     if rattler is None or rattler.origin is None:
@@ -60,7 +66,8 @@ def command() -> list[str]:
             hint="Reinstall jupyter-mlinfn: python -m pip install --force-reinstall jupyter-mlinfn",
         )
     folders = dict.fromkeys((str(package.parent.parent), str(Path(rattler.origin).parent.parent)))
-    return [sys.executable, "-I", "-S", str(package / "worker" / "__main__.py"), *folders]
+    kind = ["--files"] if files else []
+    return [sys.executable, "-I", "-S", str(package / "worker" / "__main__.py"), *kind, *folders]
 
 
 class WorkerProcess:
@@ -82,15 +89,16 @@ class WorkerProcess:
         """Highest memory in bytes that it could not, during the last request."""
 
     @classmethod
-    async def start(cls, note: Callable[[str], None]) -> WorkerProcess:
+    async def start(cls, note: Callable[[str], None], *, files: bool = False) -> WorkerProcess:
         """Start one. Must be called on a thread that lives as long as the worker is to: the
         kernel kills it when that thread ends (prctl(2), PR_SET_PDEATHSIG).
 
         Args:
             note: takes what a worker writes to stderr, redacted.
+            files: see `command`.
         """
         process = await asyncio.create_subprocess_exec(
-            *command(),
+            *command(files=files),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -19,9 +19,6 @@ STATE = ".mlinfn"
 _BLOCK = 512
 """Bytes of a block of st_blocks (stat(2)), whatever the file system's own."""
 
-_FIRST = frozenset({"create", "found", "adopt"})
-"""Actions of revisions that have none before them."""
-
 
 def measure(environments: Path, cache: Path) -> Inventory:
     """Look at everything.
@@ -120,16 +117,16 @@ def _belongs(history: History, prefix: Path) -> bool:
 def _revision(history: History, number: int, present: set[str]) -> KeptRevision:
     folder = history.revision(number)
     needs: set[str] = set()
-    created, first = "", False
+    created = ""
     # Of one that cannot be read nothing is known; nobody can go back to it either.
     with suppress(Damaged, KeyError, TypeError, AttributeError):
         body = history.read_revision(number)
-        created, first = str(body["created"]), body["action"] in _FIRST
+        created = str(body["created"])
         needs = {f"pkg:{entry['file'].removesuffix('.json')}" for entry in body["conda"]}
         needs |= {f"wheel:{entry['wheel_sha256']}" for entry in body["pip"] if entry.get("wheel_sha256")}
     delta = (folder / "delta.json").exists()
     leftover = not delta and (folder / "old").exists()
-    return KeptRevision(number, created, delta and not first, leftover, sorted(needs - present))
+    return KeptRevision(number, created, delta, leftover, sorted(needs - present))
 
 
 class _Walk:

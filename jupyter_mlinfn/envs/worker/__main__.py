@@ -1,6 +1,7 @@
 """Start of a worker: safety first, then requests one after the other.
 
-Run as ``python -I -S __main__.py FOLDER…``: isolated from the user's site, startup files and
+Run as ``python -I -S __main__.py [--files] FOLDER…``: with ``--files`` it measures and clears (no
+package manager is loaded), without it solves and installs. Isolated from the user's site, startup files and
 environment variables of Python; the folders are where the server itself found its packages.
 """
 
@@ -30,12 +31,15 @@ def _be_first_to_go() -> None:
 def main() -> None:
     _die_with_parent()
     _be_first_to_go()
-    sys.path[1:1] = sys.argv[1:]
+    files = sys.argv[1:2] == ["--files"]
+    sys.path[1:1] = sys.argv[2:] if files else sys.argv[1:]
     # Messages own stdout; what a library prints must not get between them.
     messages = os.dup(1)
     os.dup2(2, 1)
-    from jupyter_mlinfn.envs.worker.loop import serve
-
+    if files:
+        from jupyter_mlinfn.envs.space.work import serve
+    else:
+        from jupyter_mlinfn.envs.worker.loop import serve
     serve(messages)
 
 

@@ -38,7 +38,10 @@ BESIDE = (".lock", ".conda", ".tar.bz2")
 """What lies beside a package's folder: rattler's note of its revision and hash, and the archive
 where conda shares the cache."""
 
-_INSTALLING = ".cache.lock"
+IN_USE = ".mlinfn-in-use.lock"
+"""Locked, shared, by our own installations from before the first look to the last link."""
+
+INSTALLING = ".cache.lock"
 """Locked by rattler (flock(2)) as long as an installation lasts (rattler_cache, `CacheGlobalLock`)."""
 
 _THREADS = 8
@@ -111,9 +114,7 @@ def evict(cache: Path, stems: Sequence[str], trash: Path) -> None:
         return
     with _no_installation(cache):
         for stem in stems:
-            _move_away(_entry(cache, stem), trash)
-            for suffix in BESIDE:
-                (cache / f"{stem}{suffix}").unlink(missing_ok=True)
+            move_away(cache, stem, trash)
 
 
 def ensure(cache: Path, stems: Sequence[str], trash: Path) -> list[str]:
@@ -125,7 +126,7 @@ def ensure(cache: Path, stems: Sequence[str], trash: Path) -> list[str]:
 
 @contextmanager
 def _no_installation(cache: Path) -> Iterator[None]:
-    descriptor = os.open(cache / _INSTALLING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(cache / INSTALLING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -133,18 +134,29 @@ def _no_installation(cache: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _move_away(folder: Path, trash: Path) -> None:
-    name = f"{folder.name}-{uuid.uuid4().hex[:8]}"
+def move_away(cache: Path, stem: str, trash: Path) -> Path | None:
+    """Move one package out of the cache, for who holds its locks; where it is now, if it was there.
+
+    Raises:
+        OSError: the cache cannot be written to.
+    """
+    folder = _entry(cache, stem)
+    name = f"{stem}-{uuid.uuid4().hex[:8]}"
+    target: Path | None = trash / name
     try:
         trash.mkdir(exist_ok=True, mode=0o700)
         folder.rename(trash / name)
     except FileNotFoundError:
         if folder.exists():
             raise
+        target = None
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        folder.rename(folder.with_name(f".{name}"))
+        target = folder.rename(folder.with_name(f".{name}"))
+    for suffix in BESIDE:
+        (cache / f"{stem}{suffix}").unlink(missing_ok=True)
+    return target
 
 
 def _entry(cache: Path, stem: str) -> Path:
