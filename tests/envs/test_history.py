@@ -168,6 +168,7 @@ def test_before_its_journal_a_change_has_touched_nothing(small: Small) -> None:
     (change.folder / "journal.json").unlink()
     assert recover(small.history, small.prefix) == [{"change": "j2", "outcome": "discarded"}]
     assert small.content() == before
+    assert not (small.prefix / "new").exists()
     assert small.history.current() == 1
 
 

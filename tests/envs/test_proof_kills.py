@@ -73,6 +73,9 @@ class Victim:
         self._open = ExitStack()
         self.server = self._open.enter_context(running(self.platform))
 
+    def revisions(self) -> int:
+        return len(list((self.history / "revisions").glob("[0-9]*")))
+
     def env_id(self) -> str:
         listed = self.server.get("api/mlinfn/envs")["environments"]
         return next(str(env["id"]) for env in listed if env["name"] == self.name)
@@ -120,13 +123,19 @@ def kill_worker(server: Server) -> None:
             continue
 
 
-def settled(victim: Victim, job_id: str) -> dict[str, Any]:
-    """The job, once the server has finished what was journalled and knows of what was not."""
+def settled(victim: Victim, job_id: str, revisions: int = 0) -> dict[str, Any]:
+    """The job, once the server has finished what was journalled and knows of what was not.
+
+    Args:
+        revisions: how many there were before; with one more the job is going to be done.
+    """
     idle = ("interrupted", "failed", "done", "cancelled")
 
     def look() -> Any:
         job = victim.server.job(job_id)
         left = any(victim.history.glob("change-*/journal.json"))
+        if revisions and victim.revisions() > revisions and job["state"] == "interrupted":
+            return None
         return job if job["state"] in idle and not left else None
 
     return dict(wait_for(look, 60))
@@ -195,12 +204,13 @@ def kill_a_change(victim: Victim) -> None:
     warm = victim.moments.random() < 0.5
     if not warm:
         shutil.rmtree(victim.platform.environments / ".mlinfn" / "pkgs", ignore_errors=True)
+    revisions = victim.revisions()
     job = victim.post(path, body)["job"]
     moment = victim.await_moment(WARM if warm else COLD)
     whom = victim.kill()
     if whom != "worker":
         victim.restart()
-    ended = settled(victim, job["id"])
+    ended = settled(victim, job["id"], revisions)
     which = check(victim, ended, before, after(before, plan))
     kind = body.get("action", path) + (" by pip" if body.get("manager") == "pip" else "")
     victim.tally.update([kind, which, moment, f"{whom} killed"])

@@ -64,6 +64,7 @@ class Transaction:
         self.staging = folder / "new"
         self._rev = folder / "rev"
         self._journal = folder / "journal.json"
+        self._made = folder / "folders.json"
         self._real = os.path.realpath(prefix)
         self._inside: dict[str, bool] = {}
 
@@ -187,6 +188,13 @@ class Transaction:
 
     def discard(self) -> None:
         """Throw away what was staged; for a change that has no journal."""
+        try:
+            made = json.loads(self._made.read_bytes())["folders"]
+        except (OSError, ValueError, KeyError):
+            made = []
+        for folder in reversed(made):
+            with suppress(OSError):  # somebody has put something into it
+                (self.prefix / folder).rmdir()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _keep(self, path: str, target: Path) -> tuple[int, int, int] | None:
@@ -209,12 +217,18 @@ class Transaction:
         for path in coming:
             if (self.prefix / path).is_dir() and not (self.prefix / path).is_symlink():
                 self._check_emptied(path, going)
-        for folder in needed:
-            place = self.prefix / folder
-            if folder in going or any(parent in going for parent in parents([folder])):
-                continue
+        made = [
+            folder
+            for folder in needed
+            if folder not in going
+            and not any(parent in going for parent in parents([folder]))
+            and not (self.prefix / folder).is_dir()
+        ]
+        # Told first: an empty ``x.dist-info`` that a killed change left would be a package to Python.
+        write_json(self._made, {"folders": made})
+        for folder in made:
             try:
-                place.mkdir(exist_ok=True)
+                (self.prefix / folder).mkdir(exist_ok=True)
             except FileExistsError as error:
                 raise _in_the_way(folder) from error
         return needed
