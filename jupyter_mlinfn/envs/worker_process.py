@@ -65,7 +65,10 @@ def command(*, files: bool = False) -> list[str]:
             reason="There is no module `rattler`.",
             hint="Reinstall jupyter-mlinfn: python -m pip install --force-reinstall jupyter-mlinfn",
         )
-    folders = dict.fromkeys((str(package.parent.parent), str(Path(rattler.origin).parent.parent)))
+    found = [importlib.util.find_spec(name) for name in ("installer", "packaging", "pip")]
+    modules = [rattler.origin, *(spec.origin for spec in found if spec is not None and spec.origin)]
+    homes = [str(Path(module).parent.parent) for module in modules]
+    folders = dict.fromkeys((str(package.parent.parent), *homes))
     kind = ["--files"] if files else []
     return [sys.executable, "-I", "-S", str(package / "worker" / "__main__.py"), *kind, *folders]
 

@@ -99,6 +99,10 @@ class Inventory:
         wanted = set(things)
         return _sum(group for group in self.groups if not wanted.isdisjoint(group[0]))
 
+    def all(self) -> Amount:
+        """What everything together takes."""
+        return _sum(self.groups)
+
     def frees(self, things: Collection[str]) -> Amount:
         """What removing all these things together frees."""
         wanted = set(things)
