@@ -20,6 +20,8 @@ from .envs import handlers as envs_handlers
 from .envs.kernelspecs import KernelspecWriter
 from .envs.revising import RevisionService
 from .envs.service import EnvironmentService, RunningKernel
+from .envs.space import handlers as space_handlers
+from .envs.space.service import SpaceService
 from .events import Events
 from .jobs import handlers as jobs_handlers
 from .jobs.manager import JobManager
@@ -79,8 +81,9 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             JobManager: self._rooms.jobs,
             EnvironmentService: self._rooms.envs,
             RevisionService: self._rooms.revising,
+            SpaceService: self._rooms.space,
         }
-        for pattern, handler in (*envs_handlers.HANDLERS, *jobs_handlers.HANDLERS):
+        for pattern, handler in (*envs_handlers.HANDLERS, *space_handlers.HANDLERS, *jobs_handlers.HANDLERS):
             parameter = "{name}" if pattern.startswith("packages") else "{id}"
             route = "/" + pattern.replace("([^/]+)", parameter)
             self.handlers.append((f"{PREFIX}/{pattern}", handler, {"rooms": rooms, "route": route}))

@@ -53,6 +53,17 @@ class MlinfnConfig(Configurable):
         help="Read-only package caches that are looked into before anything is downloaded.",
     ).tag(config=True)
 
+    revisions_limit = Int(
+        2 * 1024**3,
+        allow_none=True,
+        min=0,
+        help="""
+        Bytes that may be kept for going back to earlier revisions, all environments of a user
+        together; the oldest go first, and one can always go back by one. Users may choose
+        another limit. `None`: no limit.
+        """,
+    ).tag(config=True)
+
     memory_budget = Int(
         None,
         allow_none=True,

@@ -15,6 +15,7 @@ from .envs.places import Places
 from .envs.revising import RevisionService
 from .envs.scan import EnvironmentScanner, find_base_prefix
 from .envs.service import EnvironmentService, Kernels
+from .envs.space.service import SpaceService
 from .envs.writer import Writers, this_server
 from .jobs.journal import Journal
 from .jobs.manager import JobManager
@@ -27,10 +28,12 @@ class Rooms:
     jobs: JobManager
     envs: EnvironmentService
     revising: RevisionService
+    space: SpaceService
 
     async def close(self) -> None:
         self.envs.stop_clearing()
         await self.revising.close()
+        await self.space.close()
         await self.jobs.close()
         await self.envs.close()
 
@@ -58,10 +61,11 @@ def build(
         who: who writes, for the user's other servers to tell; default: this server.
     """
     places = Places.find(root, config.private_dir, config.shared_environments)
+    cache = Path(config.package_cache).expanduser() if config.package_cache else places.packages
     engine = Engine(
         EngineSettings(
             channels=list(config.channels),
-            pkgs_dir=Path(config.package_cache).expanduser() if config.package_cache else places.packages,
+            pkgs_dir=cache,
             repodata_dir=places.repodata,
             shared_pkgs=[Path(folder).expanduser() for folder in config.shared_package_caches],
             memory_budget=config.memory_budget,
@@ -80,7 +84,9 @@ def build(
     envs = EnvironmentService(places, engine, catalogue, jobs, kernels, environments_changed)
     writers = Writers(places, who or this_server())
     revising = RevisionService(envs, engine, catalogue, jobs, writers, environments_changed, by=by)
-    return Rooms(jobs, envs, revising)
+    space = SpaceService(places, cache, config.revisions_limit, envs, jobs, writers, environments_changed)
+    revising.kept, revising.trim = space.kept, space.trim
+    return Rooms(jobs, envs, revising, space)
 
 
 def _nothing() -> None:

@@ -135,6 +135,23 @@ class Changing:
             "channels": list(marker.channels) if marker else [],
         }
 
+    async def install_pip(self, context: JobContext, prefix: Path, specs: Sequence[str], by: str) -> None:
+        """Install requirements by pip into an environment that a job has just made.
+
+        Raises:
+            MlinfnError: pip could not; the environment is as it was.
+        """
+        asked = {"action": "install", "manager": "pip", "specs": list(specs), "by": by}
+        async with self.writers.holding(prefix, context.job.title):
+            await self.compiler.stop(prefix)
+            try:
+                request = await in_thread(self.request, asked, prefix, f"{context.job.id}-pip")
+                await self.change(context, prefix, request)
+            finally:
+                self.catalogue.forget_size(prefix)
+                self.compiler.start(prefix)
+                self.changed(prefix)
+
     async def _install_again(self, context: JobContext, prefix: Path, result: dict[str, Any]) -> None:
         """pip's packages, after Python has become another one: they belong to its minor version."""
         again = result.get("install_again")

@@ -15,7 +15,7 @@ from typing import Any
 from .. import wiring
 from ..config import MlinfnConfig
 from ..errors import ConflictError, NotFoundError
-from . import commands_change, views
+from . import commands_change, commands_space, views
 from .command_line import find, finish, print_json, processes_in
 from .console import human_bytes, table
 from .service import RunningKernel
@@ -53,6 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser, load_config: LoadConfig) -> N
     create.add_argument("name", metavar="NAME", help="lower-case letters, digits, '.', '_' and '-'")
     create.add_argument("specs", metavar="SPEC", nargs="*", help="conda match spec, e.g. 'numpy <2'")
     create.add_argument("-c", "--channel", action="append", metavar="CHANNEL", help="may be repeated")
+    create.add_argument(
+        "--pip", action="append", metavar="REQ", help="for pip to install afterwards; may be repeated"
+    )
     create.add_argument("--label", help="name for people; default NAME")
     create.add_argument("--dry-run", action="store_true", help="only tell what would be installed")
     create.set_defaults(run=_runner(load_config, _create))
@@ -69,7 +72,11 @@ def add_arguments(parser: argparse.ArgumentParser, load_config: LoadConfig) -> N
     delete.add_argument("--force", action="store_true", help="even if processes run in it")
     delete.set_defaults(run=_runner(load_config, _delete))
 
-    commands_change.add_arguments(commands, common, lambda command: _runner(load_config, command))
+    def runner(command: Command) -> Callable[[argparse.Namespace], int]:
+        return _runner(load_config, command)
+
+    commands_change.add_arguments(commands, common, runner)
+    commands_space.add_arguments(commands, common, runner)
 
 
 Command = Callable[[argparse.Namespace, wiring.Rooms], Any]
@@ -125,7 +132,9 @@ async def _create(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
     from . import names
 
     name = names.check_name(arguments.name)
-    wanted = await envs.check(arguments.label or name, name, arguments.specs, arguments.channel)
+    wanted = await envs.check(
+        arguments.label or name, name, arguments.specs, arguments.channel, arguments.pip or ()
+    )
     if arguments.dry_run:
         plan = await envs.plan(wanted)
         body = views.plan(envs.places, wanted, plan, await envs.space())
@@ -139,6 +148,8 @@ async def _create(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
                 f"{body['package_count']} packages, {human_bytes(body['download_bytes'])} to download, "
                 f"needs {needed} of {human_bytes(body['free_bytes'])} left"
             )
+            for warning in body["warnings"]:
+                print(f"Warning: {warning}", file=sys.stderr)
         if not body["fits"]:
             print("It does not fit: remove environments that you no longer need.", file=sys.stderr)
         return 0 if body["fits"] else 1

@@ -6,12 +6,12 @@ import asyncio
 import errno
 import os
 import shutil
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..errors import BadInputError, ConflictError, DependencyError, from_os_error
+from ..errors import BadInputError, ConflictError, DependencyError, MlinfnError, from_os_error
 from ..jobs.models import JobContext, now
 from ..uninterrupted import in_thread, to_the_end
 from .bytecode import BytecodeCompiler
@@ -59,6 +59,11 @@ class Installer(Protocol):
     def channels(self) -> list[str]: ...
 
 
+InstallPip = Callable[[JobContext, Path, Sequence[str]], Awaitable[object]]
+"""Installs requirements by pip into an environment that is ready, as a change of its own; once
+per job, however often it is called."""
+
+
 @dataclass(frozen=True)
 class Creation:
     """Work of kind `envs.create` (`jobs.models.Work`)."""
@@ -68,6 +73,7 @@ class Creation:
     catalogue: Catalogue
     trash: Trash
     compiler: BytecodeCompiler
+    install_pip: InstallPip
 
     async def run(self, context: JobContext) -> dict[str, Any]:
         wanted = _Wanted.of(context.job.request)
@@ -100,7 +106,11 @@ class Creation:
             context.progress(Progress("finishing"))
             await in_thread(self._finish, prefix, replace(marker, specs=list(installed.plan.specs)))
         # It is an environment now, listed and usable: a cancellation comes too late.
-        result, _ = await to_the_end(self._offer(context, prefix))
+        result, cancelled = await to_the_end(self._offer(context, prefix))
+        if wanted.pip:
+            if cancelled:
+                raise asyncio.CancelledError
+            await self._install_pip(context, prefix, wanted)
         return result
 
     async def undo(self, context: JobContext) -> None:
@@ -109,6 +119,21 @@ class Creation:
         if thrown_away is not None:
             clearing = asyncio.ensure_future(asyncio.to_thread(self.trash.clear, thrown_away))
             await asyncio.wait([clearing], timeout=_CLEARED_WITHIN)
+        elif wanted.pip:
+            marker = await in_thread(read_marker, self.places.prefix(wanted.name))
+            if marker is not None and marker.job == context.job.id:
+                context.warn(f"{wanted.label} was made already and stays, without what pip was to install.")
+
+    async def _install_pip(self, context: JobContext, prefix: Path, wanted: _Wanted) -> None:
+        context.log(f"Installing by pip: {', '.join(wanted.pip)}")
+        try:
+            await self.install_pip(context, prefix, wanted.pip)
+        except MlinfnError as error:
+            raise type(error)(
+                f"{wanted.label} is made, but pip could not install {', '.join(wanted.pip)}.",
+                reason="\n".join(text for text in (error.message, error.reason) if text),
+                hint=f"{error.hint} The environment stays: install again from its panel.".strip(),
+            ) from error
 
     async def _offer(self, context: JobContext, prefix: Path) -> dict[str, Any]:
         """Make the environment's kernels known; what the job results in."""
@@ -207,13 +232,15 @@ class _Wanted:
     label: str
     specs: list[str]
     channels: list[str] | None
+    pip: list[str]
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> _Wanted:
         specs, channels = request.get("specs"), request.get("channels")
+        pip = request.get("pip") or []
         try:
             name, label = check_name(str(request.get("name"))), check_label(str(request.get("label")))
-            if not (_are_texts(specs) and (channels is None or _are_texts(channels))):
+            if not (_are_texts(specs) and _are_texts(pip) and (channels is None or _are_texts(channels))):
                 raise BadInputError("The packages or channels are no texts.")
         except BadInputError as error:
             raise BadInputError(
@@ -221,7 +248,7 @@ class _Wanted:
                 reason=error.message,
                 hint="Discard it, and create the environment anew.",
             ) from error
-        return cls(name, label, list(specs or ()), list(channels) if channels else None)
+        return cls(name, label, list(specs or ()), list(channels) if channels else None, list(pip))
 
 
 def _are_texts(value: object) -> bool:

@@ -68,7 +68,11 @@ class EnvironmentListHandler(EnvsHandler):
     async def post(self) -> None:
         body = self.body()
         wanted = await self.envs.check(
-            body["label"], body.get("name"), body.get("specs", []), body.get("channels") or None
+            body["label"],
+            body.get("name"),
+            body.get("specs", []),
+            body.get("channels") or None,
+            body.get("pip", []),
         )
         if body.get("dry_run"):
             plan = await self.envs.plan(wanted)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConflictError, DependencyError, NotFoundError, from_os_error
+from ..errors import ConflictError, DependencyError, MlinfnError, NotFoundError, from_os_error
 from ..jobs.models import JobContext
 from ..uninterrupted import in_thread, to_the_end
 from .bytecode import BytecodeCompiler
@@ -69,6 +70,9 @@ class Removal:
             context.log(f"{self.places.display(prefix)} is gone already")
         else:
             context.log(f"Removed {self.places.display(prefix)}")
+        # What it was before goes with it; the next sweep removes that.
+        with suppress(MlinfnError):
+            self.trash.throw_away(self.places.history(prefix.name))
         unregister(prefix)
         return target
 
@@ -97,7 +101,9 @@ class Removal:
         context.progress(Progress("finishing"))
         if target is None:
             return await asyncio.to_thread(self.trash.sweep)
-        return await asyncio.to_thread(self.trash.clear, target)
+        cleared = await asyncio.to_thread(self.trash.clear, target)
+        await asyncio.to_thread(self.trash.sweep)
+        return cleared
 
 
 def made(prefix: Path) -> str | None:

@@ -22,7 +22,7 @@ from .models import Environment
 from .outside import Inspector, Look, Outside
 from .places import Places
 from .prefix import environment_id
-from .service import EnvironmentService, RunningKernel, check_specs
+from .service import EnvironmentService, RunningKernel, check_requirements, check_specs
 from .views import fit
 from .writer import Writer, Writers, being_changed
 
@@ -87,19 +87,18 @@ class RevisionService:
         """Bytes that the revisions of an environment take, and the limit for all."""
         self.trim: Callable[[], Any] = _nothing
         """Keeps the revisions within their limit; set by whoever knows the limit."""
-        jobs.register(
-            changes.KIND,
-            Changing(
-                self._places,
-                engine,
-                catalogue,
-                envs.compiler,
-                writers,
-                self._running,
-                self._was_changed,
-                self._trim,
-            ),
+        changing = Changing(
+            self._places,
+            engine,
+            catalogue,
+            envs.compiler,
+            writers,
+            self._running,
+            self._was_changed,
+            self._trim,
         )
+        jobs.register(changes.KIND, changing)
+        envs.install_pip = lambda context, prefix, specs: changing.install_pip(context, prefix, specs, by)
         self._changed = changed
         self._finishing: asyncio.Task[None] | None = None
 
@@ -289,6 +288,8 @@ class RevisionService:
         """
         specs = [spec.strip() for spec in body.get("specs") or () if spec.strip()]
         check_specs(specs)
+        if body.get("manager") == "pip" and body["action"] == "install":
+            check_requirements(specs)
         if body["action"] != "update" and not specs:
             raise BadInputError(
                 f"There is nothing to {body['action']}.",

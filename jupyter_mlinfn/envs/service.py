@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import BadInputError, ConflictError, from_os_error
+from ..errors import BadInputError, ConflictError, DependencyError, from_os_error
 from ..jobs.manager import JobManager
-from ..jobs.models import Job
+from ..jobs.models import Job, JobContext
 from . import create, names, remove
 from .bytecode import BytecodeCompiler
 from .catalogue import Catalogue
-from .create import Creation, Installer
+from .create import Creation, Installer, InstallPip
 from .marker import Marker, relabel
 from .models import Environment, InstalledPackage, PackageHit, Plan
 from .places import Places, Space
@@ -23,6 +23,7 @@ from .redact import redact
 from .remove import Removal
 from .scan import ScanResult
 from .trash import Trash
+from .worker import pip_requirements
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class NewEnvironment:
     label: str
     specs: Sequence[str]
     channels: Sequence[str] | None
+    pip: Sequence[str] = ()
+    """Requirements that pip installs when the rest is there."""
 
 
 class Kernels(Protocol):
@@ -96,7 +99,17 @@ class EnvironmentService:
         self.compiler = BytecodeCompiler(catalogue.forget_size)
         self._trash = Trash(places.trash)
         self._sweeping: asyncio.Task[object] | None = None
-        jobs.register(create.KIND, Creation(places, engine, catalogue, self._trash, self.compiler))
+        self.install_pip: InstallPip = _nobody
+        """Installs by pip; set by who makes changes (`revising.RevisionService`)."""
+        creation = Creation(
+            places,
+            engine,
+            catalogue,
+            self._trash,
+            self.compiler,
+            lambda context, prefix, specs: self.install_pip(context, prefix, specs),
+        )
+        jobs.register(create.KIND, creation)
         jobs.register(remove.KIND, Removal(places, catalogue, self._trash, self.compiler))
 
     async def start(self) -> None:
@@ -157,6 +170,7 @@ class EnvironmentService:
         name: str | None,
         specs: Sequence[str],
         channels: Sequence[str] | None,
+        pip: Sequence[str] = (),
     ) -> NewEnvironment:
         """What was asked for, or why it cannot be.
 
@@ -166,6 +180,8 @@ class EnvironmentService:
         """
         channels = await self.channels(channels)
         check_specs(specs)
+        pip = [requirement.strip() for requirement in pip if requirement.strip()]
+        check_requirements(pip, field="pip")
         label = names.check_label(label)
         name = names.check_name(name) if name else names.name_for(label)
         prefix = self.places.prefix(name)
@@ -176,7 +192,7 @@ class EnvironmentService:
                 hint="Choose another name, or remove that one first.",
                 fields={"name": [{"value": name, "message": "This name is taken."}]},
             )
-        return NewEnvironment(name, label, [spec.strip() for spec in specs if spec.strip()], channels)
+        return NewEnvironment(name, label, [spec.strip() for spec in specs if spec.strip()], channels, pip)
 
     async def channels(self, channels: Sequence[str] | None) -> Sequence[str] | None:
         """The channels without credentials, which the engine keeps in memory only.
@@ -213,6 +229,7 @@ class EnvironmentService:
                     "label": wanted.label,
                     "specs": list(wanted.specs),
                     "channels": list(wanted.channels) if wanted.channels else None,
+                    "pip": list(wanted.pip),
                 },
             )
         except OSError as error:
@@ -284,6 +301,23 @@ class EnvironmentService:
         environment = await self._catalogue.find(environment_id)
         await asyncio.to_thread(self.places.check_own, environment.prefix)
         return environment
+
+
+async def _nobody(context: JobContext, prefix: Path, specs: Sequence[str]) -> None:
+    raise DependencyError("Nothing here can install by pip.", hint="Install it with conda instead.")
+
+
+def check_requirements(requirements: Sequence[str], *, field: str = "specs") -> None:
+    """Refuse what pip must not be given.
+
+    Raises:
+        BadInputError: with ``fields[field]``, see `pip_requirements.check`.
+    """
+    try:
+        pip_requirements.check(requirements)
+    except BadInputError as error:
+        error.fields = {field: error.fields["specs"]}
+        raise
 
 
 def check_specs(specs: Sequence[str]) -> None:

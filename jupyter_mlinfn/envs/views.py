@@ -83,8 +83,12 @@ def listing(
 def plan(places: Places, wanted: NewEnvironment, planned: Plan, space: Space) -> dict[str, Any]:
     """`#/components/schemas/Plan`."""
     prefix = places.prefix(wanted.name)
+    body = planned.to_json()
+    if wanted.pip:
+        later = "What pip is to install is worked out when the conda packages are there: "
+        body["warnings"] = [*body["warnings"], later + ", ".join(wanted.pip)]
     return (
-        planned.to_json()
+        body
         | {
             "name": wanted.name,
             "prefix": str(prefix),

@@ -99,9 +99,9 @@ class Inventory:
         wanted = set(things)
         return _sum(group for group in self.groups if not wanted.isdisjoint(group[0]))
 
-    def all(self) -> Amount:
-        """What everything together takes."""
-        return _sum(self.groups)
+    def beside(self) -> Amount:
+        """What everything but the environments themselves takes, which may grow meanwhile."""
+        return _sum(group for group in self.groups if not any(id_.startswith("env:") for id_ in group[0]))
 
     def frees(self, things: Collection[str]) -> Amount:
         """What removing all these things together frees."""

@@ -44,7 +44,7 @@ class Pruning:
         if request.get("cache"):
             await self._clear(context, [t for t in plan.things if t.startswith(("pkg:", "wheel:"))])
         # What was removed may still be linked from elsewhere: only measuring tells what came back.
-        (had, had_files), (has, has_files) = before.all(), (await self.measure()).all()
+        (had, had_files), (has, has_files) = before.beside(), (await self.measure()).beside()
         return {"freed_bytes": max(0, had - has), "freed_files": max(0, had_files - has_files)}
 
     async def undo(self, context: JobContext) -> None:
