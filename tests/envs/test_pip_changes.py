@@ -139,3 +139,52 @@ def test_a_conda_package_takes_over_from_pips(env: Changing, index: Path) -> Non
     env.do("rollback", revision=2)
     assert env.says("import mlinfn_hello; print(mlinfn_hello.__version__)") == "0.1"
     assert problems(env.prefix) == []
+
+
+def test_an_environment_is_made_with_what_pip_installs(platform: Platform) -> None:
+    with running(platform) as server:
+        status, plan = server.request(
+            "POST", "api/mlinfn/envs", {"label": "Herd", "pip": ["herd"], "dry_run": True}
+        )
+        assert status == 200, plan
+        assert any("herd" in warning for warning in plan["warnings"])
+        job = server.ended(server.create("Herd", pip=["herd", "cow==1.0"])["id"])
+        assert job["state"] == "done", job
+        env = Changing(server, job["result"]["env_id"], platform.environments / "herd")
+        assert env.says("import herd, cow; print(cow.__version__)") == "1.0"
+        assert problems(env.prefix) == []
+        revisions = env.revisions()
+        assert [revisions[n]["action"] for n in sorted(revisions)] == ["create", "install"]
+        assert env.details()["environment"]["pip_specs"] == ["herd", "cow==1.0"]
+        env.do("rollback", revision=1)
+        assert env.says("import cow") == ""
+
+
+def test_where_pip_fails_the_environment_stays_and_the_job_says_so(platform: Platform) -> None:
+    with running(platform) as server:
+        body = {"label": "Herd", "pip": ["cow", "-r /etc/passwd"]}
+        status, answer = server.request("POST", "api/mlinfn/envs", body)
+        assert status == 400, answer
+        assert [entry["value"] for entry in answer["fields"]["pip"]] == ["-r /etc/passwd"]
+        job = server.ended(server.create("Herd", pip=["nosuchthing"])["id"])
+        assert job["state"] == "failed", job
+        assert job["error"]["message"] == "Herd is made, but pip could not install nosuchthing."
+        assert "panel" in job["error"]["hint"]
+        (made,) = server.get("api/mlinfn/envs")["environments"]
+        assert made["name"] == "herd"
+        assert [kernel["name"] for kernel in made["kernels"]] == ["conda-env-herd-py"]
+        assert problems(platform.environments / "herd") == []
+
+
+def test_a_creation_that_is_resumed_installs_what_pip_missed(platform: Platform, index: Path) -> None:
+    with running(platform) as server:
+        job = server.ended(server.create("Herd", pip=["lamb"])["id"])
+        assert job["state"] == "failed", job
+        wheels.wheel(index, "lamb", "1.0")
+        status, answer = server.request("POST", f"api/mlinfn/jobs/{job['id']}/resume")
+        assert status == 202, answer
+        job = server.ended(job["id"])
+        assert job["state"] == "done", job
+        env = Changing(server, job["result"]["env_id"], platform.environments / "herd")
+        assert env.says("import lamb; print(lamb.__version__)") == "1.0"
+        assert sorted(env.revisions()) == [1, 2]
