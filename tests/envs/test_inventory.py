@@ -133,6 +133,23 @@ def test_something_else_is_no_inventory(body: Any) -> None:
         Inventory.from_json(body)
 
 
+def test_a_folder_that_cannot_be_read_is_told(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix = volume.environment("a")
+    volume.environment("b")
+    (prefix / "locked").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: Any) -> Any:
+        # Tests may run as root, whom no mode keeps out.
+        if os.fspath(path).endswith("locked"):
+            raise PermissionError(13, "no", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    assert volume.measure().environments == {"a": True, "b": False}
+
+
 def test_nothing_at_all_is_measured_too(tmp_path: Path) -> None:
     found = measure(tmp_path / "not there", tmp_path / "nor this")
 
@@ -328,6 +345,9 @@ async def test_a_worker_measures_forgets_and_clears(volume: Volume) -> None:
         assert (forgotten["numbers"], forgotten["freed_bytes"]) == ([1], about(MB))
         cleared = await ask(op="clear", things=found.unused(), **where)
         assert (cleared["things"], cleared["freed_bytes"]) == (["pkg:unused-1-0"], about(MB))
+        assert os.getpriority(os.PRIO_PROCESS, worker.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+        await ask(op="measure", gently=True, **where)
+        assert os.getpriority(os.PRIO_PROCESS, worker.pid) > os.getpriority(os.PRIO_PROCESS, 0)
         maps = Path(f"/proc/{worker.pid}/maps").read_text()
         assert "rattler" not in maps, "it is started for files only"
     finally:

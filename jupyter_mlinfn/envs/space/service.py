@@ -184,7 +184,8 @@ class SpaceService:
     def _environment(self, known: Inventory | None, environment: Environment) -> dict[str, Any]:
         name = environment.prefix.name
         thing = f"env:{name}"
-        there = known is not None and name in known.environments
+        # False: there, and all of it could be read. Of a part the size would not be known.
+        there = known is not None and known.environments.get(name) is False
         size = known.size([thing]) if known and there else None
         own = known.frees([thing]) if known and there else None
         deltas = known.frees(known.deltas(name)) if known and there else None
@@ -229,7 +230,7 @@ class SpaceService:
         try:
             stamps = await asyncio.to_thread(measure.stamps, self._places.environments, self._cache)
             if self._inventory is None or self._inventory.stamps != stamps:
-                await self._measure()
+                await self._measure(gently=True)
                 self._changed()
             self._looked = asyncio.get_running_loop().time()
         except (MlinfnError, OSError) as error:
@@ -242,9 +243,10 @@ class SpaceService:
         await self._read_once()
         return await self._measure()
 
-    async def _measure(self) -> Inventory:
+    async def _measure(self, *, gently: bool = False) -> Inventory:
         request = {
             "op": "measure",
+            "gently": gently,
             "environments": str(self._places.environments),
             "cache": str(self._cache),
         }

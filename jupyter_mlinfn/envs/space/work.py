@@ -1,6 +1,7 @@
 """What the worker process for files answers: one request a line, as in `worker.protocol`.
 
-``measure`` {environments, cache} → an inventory, which is also written to the state folder;
+``measure`` {environments, cache, gently} → an inventory, which is also written to the state folder;
+gently: after everybody else, where nobody waits for it;
 ``forget`` {history, keep_from, trash} → {numbers, freed_bytes, left_files};
 ``clear`` {environments, cache, trash, things} → {things, freed_bytes, left_files}, things null where
 an installation is at work.
@@ -8,7 +9,10 @@ an installation is at work.
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
+import platform
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -42,7 +46,19 @@ def serve(descriptor: int) -> None:
             output.send("result", result=result)
 
 
+def _let_others_go_first() -> None:
+    """Lower this process's share of processor and disk (nice(2), ioprio_set(2)), for good."""
+    with suppress(OSError):
+        os.nice(10)
+    number = {"x86_64": 251, "aarch64": 30}.get(platform.machine())
+    if number is not None:
+        process, idle = 1, 3 << 13
+        ctypes.CDLL(None, use_errno=True).syscall(number, process, 0, idle)
+
+
 def _measure(request: Mapping[str, Any]) -> dict[str, Any]:
+    if request.get("gently"):
+        _let_others_go_first()
     environments = Path(request["environments"])
     inventory = measure(environments, Path(request["cache"])).to_json()
     # Only a convenience for the next server; where there is no room for it, it measures itself.
