@@ -314,11 +314,16 @@ class RevisionService:
 
     async def _finish(self, job: Job) -> None:
         prefix = Path(str(job.request.get("prefix")))
-        if await asyncio.to_thread(_is_past_return, History(self._places.history(prefix.name)), job.id):
-            try:
+        history = History(self._places.history(prefix.name))
+        try:
+            if await asyncio.to_thread(_is_past_return, history, job.id):
                 await self._jobs.resume(job.id)
-            except MlinfnError as error:
-                _log.info("Job %s cannot be finished now: %s", job.id, error)
+            elif await asyncio.to_thread(_has_staged, history, job.id):
+                # Whether it is to be taken up again is the user's to say; what lies about is not.
+                async with self._writers.holding(prefix, "Clear what a killed server left"):
+                    await self._engine.settle(prefix, history.folder)
+        except (MlinfnError, OSError) as error:
+            _log.info("Job %s cannot be finished now: %s", job.id, error)
 
     async def _running(self, environment_id: str) -> Sequence[RunningKernel]:
         environments = [e for e in (await self._envs.list()).environments if e.id == environment_id]
@@ -346,6 +351,11 @@ def _is_past_return(history: History, job_id: str) -> bool:
         except Damaged:
             continue
     return False
+
+
+def _has_staged(history: History, job_id: str) -> bool:
+    """Whether a change was begun, and never came to its journal."""
+    return any(change.name.startswith(f"change-{job_id}") for change in history.changes())
 
 
 def _revisions(history: History) -> list[dict[str, Any]]:

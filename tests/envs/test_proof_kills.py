@@ -133,7 +133,7 @@ def settled(victim: Victim, job_id: str, revisions: int = 0) -> dict[str, Any]:
 
     def look() -> Any:
         job = victim.server.job(job_id)
-        left = any(victim.history.glob("change-*/journal.json"))
+        left = any(victim.history.glob("change-*"))
         if revisions and victim.revisions() > revisions and job["state"] == "interrupted":
             return None
         return job if job["state"] in idle and not left else None
