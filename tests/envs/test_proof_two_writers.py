@@ -1,0 +1,327 @@
+"""Two servers of one user on one volume, two tabs and a command line, all at one environment.
+
+One of the servers is killed, or frozen for longer than its lease lasts and thawed again. No change is
+lost, none is made twice, and none by two at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from ..support.channel_server import ChannelServer
+from ..support.hashes import problems, state
+from ..support.proof import note, sample
+from ..support.proof_channel import build_proof_channel
+from ..support.server import Platform, Server, running, wait_for
+
+SEED = int(os.environ.get("MLINFN_SEED") or random.SystemRandom().randrange(10**6))
+COUNT = sample(12, 100)
+LEASE = 2.0
+"""Seconds; `jobs.lease.DURATION` of all servers here."""
+NAME = "both"
+HOUR = 3600
+ACTIVE = ("queued", "running", "cancelling")
+SPECS = [
+    *("proof-small=1.0", "proof-small=2.0", "proof-shape=1.0", "proof-shape=2.0"),
+    *("mlinfn-hello=1.0", "mlinfn-hello=1.1"),
+]
+
+
+class OnVolume(Platform):
+    """A server's own folders beside a volume that all servers of the user share."""
+
+    @property
+    def root(self) -> Path:
+        return self.folder.parent / "volume"
+
+
+def server_of(folder: Path, name: str, channels: list[str]) -> OnVolume:
+    environment = {
+        "MLINFN_LEASE_SECONDS": str(LEASE),
+        "JUPYTERHUB_SERVER_NAME": name,
+    }
+    for place in ("private", "shared"):
+        (folder / "volume" / place).mkdir(parents=True, exist_ok=True)
+    return OnVolume(folder / name, channels, environment=environment)
+
+
+@pytest.fixture
+def channels(tmp_path: Path, demo_channel: Path) -> list[str]:
+    return [build_proof_channel(tmp_path / "channel").as_uri(), demo_channel.as_uri()]
+
+
+class Restartable:
+    """A server that can be killed and started again."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+        self._open = ExitStack()
+        self.server = self._open.enter_context(running(platform))
+
+    def restart(self) -> None:
+        self.server.kill()
+        self._open.close()
+        self._open = ExitStack()
+        self.server = self._open.enter_context(running(self.platform))
+
+    def close(self) -> None:
+        self._open.close()
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """With all its processes, as a paused container is."""
+        process = psutil.Process(self.server.process.pid)
+        everybody = [process, *process.children(recursive=True)]
+        for each in everybody:
+            signalled(each, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for each in everybody:
+                signalled(each, signal.SIGCONT)
+
+
+def signalled(process: psutil.Process, what: signal.Signals) -> None:
+    try:
+        process.send_signal(what)
+    except psutil.NoSuchProcess:
+        return
+
+
+@dataclass
+class Outcomes:
+    """What came of the changes that were asked for; filled by many threads."""
+
+    jobs: dict[str, list[str]] = field(default_factory=dict)
+    """Of those that were begun, what was asked."""
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    unanswered: list[str] = field(default_factory=list)
+    command_line: list[tuple[int, str]] = field(default_factory=list)
+
+
+def env_id(server: Server) -> str:
+    listed = server.get("api/mlinfn/envs")["environments"]
+    return next(str(env["id"]) for env in listed if env["name"] == NAME)
+
+
+def ask(where: Restartable, moments: random.Random, outcomes: Outcomes) -> None:
+    """Ask a server for a change and wait until it has ended, one way or another."""
+    try:
+        server = where.server
+        path = "changes"
+        body: dict[str, Any] = {"action": "install", "specs": [moments.choice(SPECS)]}
+        if moments.random() < 0.3:
+            body = {"action": "remove", "specs": [moments.choice(SPECS).partition("=")[0]]}
+        elif moments.random() < 0.3:
+            listed = server.get(f"api/mlinfn/envs/{env_id(server)}/revisions")["revisions"]
+            numbers = [revision["number"] for revision in listed] or [1]
+            path, body = "rollback", {"revision": moments.choice(numbers)}
+        status, answer = server.request("POST", f"api/mlinfn/envs/{env_id(server)}/{path}", body)
+        if status != 202:
+            outcomes.refused.append({"status": status, **answer})
+            return
+        outcomes.jobs[answer["job"]["id"]] = body.get("specs", [])
+        wait_for(lambda: server.job(answer["job"]["id"])["state"] not in ACTIVE, 90)
+    except (OSError, AssertionError, StopIteration) as error:
+        # Killed or frozen under our hands: what came of it is seen in the end.
+        outcomes.unanswered.append(repr(error))
+
+
+def ask_on_the_command_line(platform: Platform, moments: random.Random, outcomes: Outcomes) -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "jupyter_mlinfn.cli", "env", "install", NAME),
+            moments.choice(SPECS),
+            "--yes",
+        ],
+        env=platform.variables(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    outcomes.command_line.append((done.returncode, done.stderr))
+
+
+def packages(revision: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    return {each["name"]: (each["version"], each["build"]) for each in revision["conda"]}
+
+
+def check_revisions(history: Path, prefix: Path) -> list[dict[str, Any]]:
+    """All records: without a gap, each what the one before and its own changes make, the last what is."""
+    records = [
+        json.loads((folder / "revision.json").read_text())
+        for folder in sorted((history / "revisions").glob("[0-9]*"))
+    ]
+    assert [record["number"] for record in records] == list(range(1, len(records) + 1))
+    for before, after in pairwise(records):
+        folded = packages(before)
+        for change in after["packages"]:
+            if change["to_version"] is None:
+                del folded[change["name"]]
+            else:
+                folded[change["name"]] = (change["to_version"], change["to_build"])
+        assert folded == packages(after), (after["number"], after["packages"])
+    now = {name: found[:2] for name, found in state(prefix).packages.items()}
+    assert now == packages(records[-1]), f"MLINFN_SEED={SEED}"
+    assert problems(prefix) == [], f"MLINFN_SEED={SEED}"
+    return records
+
+
+@pytest.mark.proof
+def test_no_change_is_lost_and_none_is_made_by_two(tmp_path: Path, channels: list[str]) -> None:
+    moments = random.Random(SEED)  # noqa: S311 - repeatable, not secret
+    gpu = Restartable(server_of(tmp_path, "gpu", channels))
+    cpu = Restartable(server_of(tmp_path, "cpu", channels))
+    outcomes, tally = Outcomes(), Counter[str]()
+    try:
+        made = gpu.server.ended(gpu.server.create(NAME, ["proof-small=1.0"])["id"])
+        assert made["state"] == "done", made
+        prefix = gpu.platform.environments / NAME
+        history = gpu.platform.environments / ".mlinfn" / "history" / NAME
+        over = threading.Event()
+        askers = [
+            *(lambda own: ask(gpu, own, outcomes), lambda own: ask(gpu, own, outcomes)),
+            *(lambda own: ask(cpu, own, outcomes), lambda own: ask(cpu, own, outcomes)),
+            lambda own: ask_on_the_command_line(gpu.platform, own, outcomes),
+        ]
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            asked = [
+                pool.submit(askers[number % len(askers)], random.Random(moments.random()))  # noqa: S311
+                for number in range(COUNT)
+            ]
+            while not all(each.done() for each in asked):
+                # The moment itself is what is random here; nothing is waited for.
+                over.wait(moments.random() * 3)
+                if moments.random() < 0.5:
+                    cpu.restart()
+                    tally.update(["killed"])
+                else:
+                    with cpu.frozen():
+                        time.sleep(LEASE * 2)
+                    tally.update(["frozen"])
+            for each in asked:
+                each.result()
+        # A change that nobody was left to see the end of is finished by who looks.
+        wait_for(lambda: cpu.server.get(f"api/mlinfn/envs/{env_id(cpu.server)}/revisions"), 30)
+        wait_for(lambda: not any(history.glob("change-*/journal.json")), 60)
+        last = wait_for(lambda: _installed(gpu.server), 60)
+        ends = {job: found for job in outcomes.jobs if (found := _settled(gpu.server, job)) is not None}
+        records = check_revisions(history, prefix)
+    finally:
+        gpu.close()
+        cpu.close()
+    assert last["state"] == "done"
+    by_number = {record["number"]: record for record in records}
+    done = [job for job in ends.values() if job["state"] == "done" and job["result"]["packages"]]
+    numbers = [job["result"]["revision"] for job in done]
+    assert len(set(numbers)) == len(numbers), "two changes claim one revision"
+    for job in done:
+        record = by_number[job["result"]["revision"]]
+        assert record["packages"] == job["result"]["packages"], job
+        assert record["job"] == job["id"]
+    for answer in outcomes.refused:
+        assert answer["message"], answer
+        assert answer.get("reason") or answer.get("hint"), answer
+        assert answer["status"] in (404, 409, 422), answer
+    for code, words in outcomes.command_line:
+        assert code == 0 or words, "refused without a word"
+    states = Counter(job["state"] for job in ends.values())
+    note(
+        f"changes by two servers, two tabs and a command line: n = {COUNT}, 0 lost, 0 doubled, "
+        f"{len(records)} revisions, MLINFN_SEED={SEED}: {dict(states)}, {len(outcomes.refused)} refused, "
+        f"{len(outcomes.unanswered)} unanswered, one server {dict(tally)}"
+    )
+
+
+def _installed(server: Server) -> dict[str, Any] | None:
+    """A last change, once whoever was killed has lost its lease."""
+    path = f"api/mlinfn/envs/{env_id(server)}/changes"
+    status, answer = server.request("POST", path, {"action": "install", "specs": ["mlinfn-units"]})
+    if status != 202:
+        assert status == 409, answer
+        return None
+    job = server.ended(answer["job"]["id"])
+    return job if job["state"] == "done" else None
+
+
+def _settled(server: Server, job_id: str) -> dict[str, Any] | None:
+    """The job as it ended; None where it is forgotten by now."""
+
+    def look() -> dict[str, Any]:
+        status, answer = server.request("GET", f"api/mlinfn/jobs/{job_id}")
+        return {"state": "forgotten"} if status == 404 else dict(answer["job"])
+
+    job = wait_for(lambda: (now := look())["state"] not in ACTIVE and now, 60)
+    return None if job["state"] == "forgotten" else dict(job)
+
+
+@pytest.mark.parametrize("offset", [HOUR, -HOUR])
+def test_a_clock_that_is_an_hour_off_neither_ends_a_lease_nor_keeps_it(
+    tmp_path: Path, demo_channel: Path, offset: int
+) -> None:
+    with ChannelServer(demo_channel) as channel, ExitStack() as stack:
+        gpu = stack.enter_context(running(server_of(tmp_path, "gpu", [channel.url])))
+        cpu = Restartable(server_of(tmp_path, "cpu", [channel.url]))
+        stack.callback(cpu.close)
+        assert gpu.ended(gpu.create(NAME, ["mlinfn-units"])["id"])["state"] == "done"
+        prefix = gpu.platform.environments / NAME
+        lease = gpu.platform.environments / ".mlinfn" / "history" / NAME / "lease"
+        path = f"api/mlinfn/envs/{env_id(cpu.server)}/changes"
+        channel.faults["mlinfn-hello"] = "hang"
+        hello = {"action": "install", "specs": ["mlinfn-hello"]}
+        _, answer = cpu.server.request("POST", path, hello)
+        slow = answer["job"]["id"]
+        wait_for(channel.hanging.is_set)
+        units = {"action": "remove", "specs": ["mlinfn-units"]}
+
+        # As a host writes whose clock is wrong: each beat of the heart with its own time.
+        end = time.monotonic() + LEASE * 2.5
+        while time.monotonic() < end:
+            os.utime(lease, (time.time() + offset + random.random(),) * 2)  # noqa: S311
+            status, answer = gpu.request("POST", path, units)
+            if status == 202:
+                refused = gpu.ended(answer["job"]["id"])
+                assert refused["state"] == "failed", refused
+                answer = refused["error"]
+            assert "your server cpu" in answer["message"], answer
+            assert answer["hint"]
+
+        with cpu.frozen():
+            os.utime(lease, (time.time() + offset,) * 2)
+            took = time.monotonic()
+            wait_for(lambda: _done(gpu, path, units), LEASE * 10)
+            took = time.monotonic() - took
+        # The one that was frozen must not go on with what it had begun.
+        channel.faults.clear()
+        channel.release.set()
+        thawed = cpu.server.ended(slow)
+        assert thawed["state"] in ("failed", "interrupted"), thawed
+        assert problems(prefix) == []
+        names = state(prefix).packages
+        assert "mlinfn-units" not in names
+        assert "mlinfn-hello" not in names
+        assert took > LEASE / 2
+
+
+def _done(server: Server, path: str, body: dict[str, Any]) -> bool:
+    status, answer = server.request("POST", path, body)
+    return status == 202 and server.ended(answer["job"]["id"])["state"] == "done"
