@@ -178,6 +178,8 @@ class JobManager:
                 reason="It is done." if job.state == "done" else "It is running already.",
             )
         job, lease = await self._claim_idle(job)
+        # Not as it ended before: whoever looks now would take that for the end of this attempt.
+        job.state = "queued"
         job.error, job.result, job.finished, job.progress = None, None, None, None
         job.warnings = []
         return await self._start_task(job, lease, self._work)

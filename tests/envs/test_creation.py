@@ -71,10 +71,15 @@ class Room:
         self.writer = KernelspecWriter(folder / "kernels")
         self.catalogue = Catalogue(scanner, self.writer, lambda: None, lambda: None)
         self.jobs = JobManager(Journal(self.places.jobs), lambda _: None)
-        self.creation = Creation(self.places, self.installer, self.catalogue, self.trash, self.compiler)
+        self.creation = Creation(
+            self.places, self.installer, self.catalogue, self.trash, self.compiler, self.no_pip
+        )
         self.removal = Removal(self.places, self.catalogue, self.trash, self.compiler)
         self.jobs.register(create.KIND, self.creation)
         self.jobs.register(remove.KIND, self.removal)
+
+    async def no_pip(self, *_: object) -> None:
+        raise AssertionError("nothing is asked of pip")
 
     async def create(self, name: str = "my-env", **request: Any) -> Job:
         await asyncio.to_thread(self.places.prepare)

@@ -345,6 +345,7 @@ def test_a_password_typed_with_a_channel_is_used_and_never_stored_shown_or_logge
         "name": "my-env",
         "label": "My env",
         "specs": ["mlinfn-units"],
+        "pip": [],
         "channels": [channel.url],
     }
     assert any("authorization" in map(str.lower, headers) for headers in channel.headers)
