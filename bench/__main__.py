@@ -16,7 +16,7 @@ from pathlib import Path
 from jupyter_mlinfn.demo.channel import build_channel, default_folder
 from tests.support.proof import sample
 
-from . import bundle, create, lag, listing, memory, small_flavour, startup
+from . import bundle, change, create, lag, listing, memory, small_flavour, startup
 from .report import Machine, Section, say
 
 _PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks beside peers.")
     parser.add_argument("--conda", metavar="PATH", help="a conda to compare with, if it is not on PATH")
     parser.add_argument(
-        "--only", nargs="+", metavar="NAME", help="create, list, lag, startup, bundle, memory"
+        "--only", nargs="+", metavar="NAME", help="create, change, list, lag, startup, bundle, memory"
     )
     parser.add_argument(
         "--records", type=int, default=sample(300_000, 900_000), help="of the repodata; default %(default)s"
@@ -44,6 +44,7 @@ def main() -> None:
         channel = build_channel(default_folder(), log=say)
         questions: dict[str, Callable[[], list[Section]]] = {
             "create": lambda: [create.measure(channel, scratch, sample(3, 5), sample(12, 25), options.conda)],
+            "change": lambda: [change.measure(channel, scratch, sample(6, 15), options.conda)],
             "list": lambda: [listing.section(sample(20, 100))],
             "lag": lambda: [lag.measure(channel, scratch, sample(5, 15))],
             "startup": lambda: [startup.measure(scratch, sample(8, 30))],

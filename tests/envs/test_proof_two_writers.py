@@ -38,6 +38,8 @@ LEASE = 2.0
 """Seconds; `jobs.lease.DURATION` of all servers here."""
 NAME = "both"
 HOUR = 3600
+PATIENCE = 40.0
+"""Seconds that somebody tries again who is told to come back later."""
 ACTIVE = ("queued", "running", "cancelling")
 SPECS = [
     *("proof-small=1.0", "proof-small=2.0", "proof-shape=1.0", "proof-shape=2.0"),
@@ -134,12 +136,21 @@ def ask(where: Restartable, moments: random.Random, outcomes: Outcomes) -> None:
             listed = server.get(f"api/mlinfn/envs/{env_id(server)}/revisions")["revisions"]
             numbers = [revision["number"] for revision in listed] or [1]
             path, body = "rollback", {"revision": moments.choice(numbers)}
-        status, answer = server.request("POST", f"api/mlinfn/envs/{env_id(server)}/{path}", body)
-        if status != 202:
-            outcomes.refused.append({"status": status, **answer})
-            return
-        outcomes.jobs[answer["job"]["id"]] = body.get("specs", [])
-        wait_for(lambda: server.job(answer["job"]["id"])["state"] not in ACTIVE, 90)
+        url, end = f"api/mlinfn/envs/{env_id(server)}/{path}", time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            status, answer = server.request("POST", url, body)
+            if status == 202:
+                job_id = answer["job"]["id"]
+                outcomes.jobs[job_id] = body.get("specs", [])
+                ended = server.ended(job_id, 90)
+                if (ended["error"] or {}).get("kind") != "ConflictError":
+                    return
+            else:
+                outcomes.refused.append({"status": status, **answer})
+                if status != 409:
+                    return
+            # As a user does who is told that somebody else is at it.
+            time.sleep(moments.random() * 0.5)
     except (OSError, AssertionError, StopIteration) as error:
         # Killed or frozen under our hands: what came of it is seen in the end.
         outcomes.unanswered.append(repr(error))
