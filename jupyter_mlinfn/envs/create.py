@@ -86,6 +86,7 @@ class Creation:
             specs=wanted.specs,
             channels=wanted.channels or self.installer.channels(),
             job=context.job.id,
+            by=wanted.by,
         )
         context.progress(Progress("preparing"))
         if await in_thread(self._is_made, prefix, marker):
@@ -233,6 +234,7 @@ class _Wanted:
     specs: list[str]
     channels: list[str] | None
     pip: list[str]
+    by: str
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> _Wanted:
@@ -248,7 +250,8 @@ class _Wanted:
                 reason=error.message,
                 hint="Discard it, and create the environment anew.",
             ) from error
-        return cls(name, label, list(specs or ()), list(channels) if channels else None, list(pip))
+        by = str(request.get("by") or "JupyterLab")
+        return cls(name, label, list(specs or ()), list(channels) if channels else None, list(pip), by)
 
 
 def _are_texts(value: object) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from ..errors import BadInputError, ConflictError, MlinfnError, NotAllowedError, NotFoundError, from_os_error
 from ..jobs.manager import JobManager
 from ..jobs.models import Job
-from . import changes
+from . import changes, create
 from .catalogue import Catalogue
 from .changes import Changer, Changing
 from .history import going_back
@@ -81,7 +81,7 @@ class RevisionService:
         self._engine = engine
         self._jobs = jobs
         self._writers = writers
-        self._by = by
+        self._by = envs.by = by
         self.outside = Outside(self._places, engine, writers, changed)
         self.kept: Callable[[str], tuple[int | None, int | None]] = lambda _: (None, None)
         """Bytes that the revisions of an environment take, and the limit for all."""
@@ -105,8 +105,13 @@ class RevisionService:
     async def start(self) -> None:
         """Finish what servers that are no more had begun and journalled."""
         for job in await self._jobs.all():
-            if job.kind == changes.KIND and job.state == "interrupted":
-                await self._finish(job)
+            if job.state != "interrupted":
+                continue
+            if job.kind == changes.KIND:
+                await self._finish(job, Path(str(job.request.get("prefix"))), job.id)
+            elif job.kind == create.KIND and job.request.get("pip"):
+                # Made already, and killed while pip's packages were put into it.
+                await self._finish(job, self._places.prefix(str(job.request.get("name"))), f"{job.id}-pip")
 
     def _start_soon(self) -> None:
         """`start` once more, behind somebody's look: another server may have been killed since."""
@@ -312,13 +317,12 @@ class RevisionService:
         except (ConflictError, OSError):
             return False
 
-    async def _finish(self, job: Job) -> None:
-        prefix = Path(str(job.request.get("prefix")))
+    async def _finish(self, job: Job, prefix: Path, change: str) -> None:
         history = History(self._places.history(prefix.name))
         try:
-            if await asyncio.to_thread(_is_past_return, history, job.id):
+            if await asyncio.to_thread(_is_past_return, history, change):
                 await self._jobs.resume(job.id)
-            elif await asyncio.to_thread(_has_staged, history, job.id):
+            elif await asyncio.to_thread(_has_staged, history, change):
                 # Whether it is to be taken up again is the user's to say; what lies about is not.
                 async with self._writers.holding(prefix, "Clear what a killed server left"):
                     await self._engine.settle(prefix, history.folder)
@@ -337,25 +341,25 @@ class RevisionService:
         await self.trim()
 
 
-def _is_past_return(history: History, job_id: str) -> bool:
+def _is_past_return(history: History, change_id: str) -> bool:
     """Whether a change was journalled or made: then it is to be finished, not asked about."""
     if any(
-        change.name.startswith(f"change-{job_id}") and (change / "journal.json").exists()
+        change.name.startswith(f"change-{change_id}") and (change / "journal.json").exists()
         for change in history.changes()
     ):
         return True
     for number in history.numbers()[-3:]:
         try:
-            if history.read_revision(number)["job"] == job_id:
+            if history.read_revision(number)["job"] == change_id:
                 return True
         except Damaged:
             continue
     return False
 
 
-def _has_staged(history: History, job_id: str) -> bool:
+def _has_staged(history: History, change_id: str) -> bool:
     """Whether a change was begun, and never came to its journal."""
-    return any(change.name.startswith(f"change-{job_id}") for change in history.changes())
+    return any(change.name.startswith(f"change-{change_id}") for change in history.changes())
 
 
 def _revisions(history: History) -> list[dict[str, Any]]:

@@ -99,6 +99,8 @@ class EnvironmentService:
         self.compiler = BytecodeCompiler(catalogue.forget_size)
         self._trash = Trash(places.trash)
         self._sweeping: asyncio.Task[object] | None = None
+        self.by = "JupyterLab"
+        """Who asks through this service, in the records of revisions."""
         self.install_pip: InstallPip = _nobody
         """Installs by pip; set by who makes changes (`revising.RevisionService`)."""
         creation = Creation(
@@ -230,6 +232,7 @@ class EnvironmentService:
                     "specs": list(wanted.specs),
                     "channels": list(wanted.channels) if wanted.channels else None,
                     "pip": list(wanted.pip),
+                    "by": self.by,
                 },
             )
         except OSError as error:

@@ -346,6 +346,7 @@ def test_a_password_typed_with_a_channel_is_used_and_never_stored_shown_or_logge
         "label": "My env",
         "specs": ["mlinfn-units"],
         "pip": [],
+        "by": "JupyterLab",
         "channels": [channel.url],
     }
     assert any("authorization" in map(str.lower, headers) for headers in channel.headers)
