@@ -65,33 +65,38 @@ def build(folder: Path) -> list[str]:
     return names
 
 
-async def _ours(
-    urls: Sequence[str], state: Path, specs: Sequence[str], rounds: int
-) -> dict[str, list[float]]:
-    (state / "private").mkdir()
-    rooms = wiring.build(MlinfnConfig(channels=list(urls)), state, NoKernels())
-    times: dict[str, list[float]] = {what: [] for what in _WHAT}
-    try:
-        await rooms.envs.start()
-        wanted = await rooms.envs.check(NAME, NAME, specs, None)
-        _done(await rooms.jobs.wait((await rooms.envs.create(wanted)).id))
-        found = await rooms.envs.list()
-        env_id = found.environments[0].id
-        # The first round fills the cache and notes what the environment was made as.
-        for number in range(-1, rounds):
-            for what, asked in (
-                ("install", WantedChange("install", [SMALL])),
-                ("back", WantedChange("rollback", target=1)),
-            ):
-                start = time.perf_counter()
-                job = await rooms.jobs.wait((await rooms.revising.change(env_id, asked)).id)
-                took = time.perf_counter() - start
-                _done(job)
-                if number >= 0:
-                    times[what].append(took)
-    finally:
-        await rooms.close()
-    return times
+class Ours:
+    """The services of one user, kept open between the rounds as a server does."""
+
+    def __init__(self, urls: Sequence[str], state: Path, specs: Sequence[str]) -> None:
+        self._runner = asyncio.new_event_loop()
+        self._id = self._runner.run_until_complete(self._create(urls, state, specs))
+
+    async def _create(self, urls: Sequence[str], state: Path, specs: Sequence[str]) -> str:
+        (state / "private").mkdir()
+        self._rooms = wiring.build(MlinfnConfig(channels=list(urls)), state, NoKernels())
+        await self._rooms.envs.start()
+        wanted = await self._rooms.envs.check(NAME, NAME, specs, None)
+        _done(await self._rooms.jobs.wait((await self._rooms.envs.create(wanted)).id))
+        return (await self._rooms.envs.list()).environments[0].id
+
+    def turn(self) -> list[float]:
+        """Seconds to install, and to go back."""
+        return [
+            self._runner.run_until_complete(self._change(asked))
+            for asked in (WantedChange("install", [SMALL]), WantedChange("rollback", target=1))
+        ]
+
+    async def _change(self, asked: WantedChange) -> float:
+        start = time.perf_counter()
+        job = await self._rooms.jobs.wait((await self._rooms.revising.change(self._id, asked)).id)
+        took = time.perf_counter() - start
+        _done(job)
+        return took
+
+    def close(self) -> None:
+        self._runner.run_until_complete(self._rooms.close())
+        self._runner.close()
 
 
 def _done(job: Any) -> None:
@@ -99,22 +104,24 @@ def _done(job: Any) -> None:
         raise CannotRun(f"job {job.state}: {job.error}")
 
 
-def _conda(
-    executable: str, more: Sequence[str], urls: Sequence[str], state: Path, specs: Sequence[str], rounds: int
-) -> dict[str, list[float]]:
-    channels = ["--override-channels", *(word for url in urls for word in ("--channel", url)), *more]
-    prefix = ["--yes", "--quiet", "--prefix", str(state / NAME)]
-    environ = isolated(state)
-    timed([executable, "create", *prefix, *channels, *specs], environ)
-    times: dict[str, list[float]] = {what: [] for what in _WHAT}
-    for number in range(-1, rounds):
-        took = {
-            "install": timed([executable, "install", *prefix, *channels, SMALL], environ),
-            "back": timed([executable, "install", *prefix, *channels, "--revision", "0"], environ),
-        }
-        for what in _WHAT if number >= 0 else ():
-            times[what].append(took[what])
-    return times
+class Conda:
+    """conda, each time in a process of its own as it always is."""
+
+    def __init__(
+        self, executable: str, more: Sequence[str], urls: Sequence[str], state: Path, specs: Sequence[str]
+    ) -> None:
+        channels = ["--override-channels", *(word for url in urls for word in ("--channel", url)), *more]
+        prefix = ["--yes", "--quiet", "--prefix", str(state / NAME)]
+        self._install = [executable, "install", *prefix, *channels]
+        self._environ = isolated(state)
+        timed([executable, "create", *prefix, *channels, *specs], self._environ)
+
+    def turn(self) -> list[float]:
+        """Seconds to install, and to go back."""
+        return [
+            timed([*self._install, SMALL], self._environ),
+            timed([*self._install, "--revision", "0"], self._environ),
+        ]
 
 
 def measure(channel: Path, scratch: Path, rounds: int, conda: str | None) -> Section:
@@ -126,24 +133,33 @@ def measure(channel: Path, scratch: Path, rounds: int, conda: str | None) -> Sec
     with serving(channel) as url, serving(scratch / "bulk") as bulk:
         urls = [url, bulk]
         executable, label, more = _conda_there(url, conda)
-        say("change: jupyter-mlinfn")
-        state = scratch / "change-ours"
-        state.mkdir()
-        with variables(isolated(state)):
-            times["jupyter-mlinfn"] = asyncio.run(_ours(urls, state, specs, rounds))
-        shutil.rmtree(state)
-        if executable:
-            say(f"change: {label}")
-            state = scratch / "change-conda"
-            state.mkdir()
-            try:
-                times[label] = _conda(executable, more, urls, state, specs, max(2, rounds // 3))
-            except CannotRun as error:
-                notes.append(f"{label}: {error}")
-            shutil.rmtree(state)
+        folders = {name: scratch / f"change-{name}" for name in ("ours", "conda")}
+        for folder in folders.values():
+            folder.mkdir()
+        with variables(isolated(folders["ours"])):
+            say("change: creating")
+            ours = Ours(urls, folders["ours"], specs)
+            here: dict[str, Ours | Conda] = {"jupyter-mlinfn": ours}
+            if executable:
+                try:
+                    here[label] = Conda(executable, more, urls, folders["conda"], specs)
+                except CannotRun as error:
+                    notes.append(f"{label}: {error}")
+            # The first round fills the caches, and notes what the environment was made as.
+            for number in range(-1, rounds):
+                say(f"change, round {number + 1} of {rounds}")
+                for name in here if number % 2 else reversed(here):
+                    took = here[name].turn()
+                    kept = times.setdefault(name, {what: [] for what in _WHAT})
+                    for what, value in zip(_WHAT, took, strict=True) if number >= 0 else ():
+                        kept[what].append(value)
+            ours.close()
+        for folder in folders.values():
+            shutil.rmtree(folder)
     shutil.rmtree(scratch / "bulk")
     own, other = times["jupyter-mlinfn"], times.get(label)
-    for name, found in times.items():
+    for name in here:
+        found = times[name]
         rows.append([name, *(seconds(found[what]) for what in _WHAT), f"{len(found['install'])}"])
     if other is None:
         rows.append(["conda", NOT_PRESENT, NOT_PRESENT, ""])
