@@ -1,10 +1,27 @@
 import { JupyterFrontEnd } from '@jupyterlab/application';
+import { ISessionContext } from '@jupyterlab/apputils';
 
-import { IEnvironment } from './api';
+import { IEnvironment, IRunningKernel } from './api';
 
 export namespace CommandIDs {
   export const create = 'jupyter-mlinfn:new-environment';
   export const manage = 'jupyter-mlinfn:environments';
+}
+
+/**
+ * What became of kernels that were to be restarted.
+ */
+export interface IRestarted {
+  restarted: IRunningKernel[];
+  gone: IRunningKernel[];
+  failed: { kernel: IRunningKernel; reason: string }[];
+}
+
+/**
+ * As notebooks and consoles have it.
+ */
+interface IWithSession {
+  sessionContext?: ISessionContext;
 }
 
 /**
@@ -72,6 +89,58 @@ export class EnvironmentActions {
     args: { job?: string; change?: boolean } = {}
   ): Promise<void> {
     await this._app.commands.execute(CommandIDs.create, args);
+  }
+
+  /**
+   * Restart kernels, each of them whatever becomes of the others.
+   *
+   * @returns what was restarted, what ran no more, and what could not be, with why
+   */
+  async restartKernels(kernels: IRunningKernel[]): Promise<IRestarted> {
+    const { kernels: known } = this._app.serviceManager;
+    await known.refreshRunning();
+    const models = Array.from(known.running());
+    const told: IRestarted = { restarted: [], gone: [], failed: [] };
+    await Promise.all(
+      kernels.map(async kernel => {
+        const model = models.find(({ id }) => id === kernel.kernel_id);
+        if (!model) {
+          told.gone.push(kernel);
+          return;
+        }
+        try {
+          const context = this._contextOf(kernel.kernel_id);
+          if (context) {
+            // An open document is told that its kernel begins anew.
+            await context.restartKernel();
+          } else {
+            const connection = known.connectTo({ model });
+            try {
+              await connection.restart();
+            } finally {
+              connection.dispose();
+            }
+          }
+          told.restarted.push(kernel);
+        } catch (thrown) {
+          const reason = thrown instanceof Error ? thrown.message : `${thrown}`;
+          told.failed.push({ kernel, reason });
+        }
+      })
+    );
+    return told;
+  }
+
+  /**
+   * The session of the open document or console that uses a kernel.
+   */
+  private _contextOf(kernelId: string): ISessionContext | undefined {
+    const widgets = Array.from(this._app.shell.widgets('main'));
+    const widget = widgets.find(candidate => {
+      const { sessionContext } = candidate as IWithSession;
+      return sessionContext?.session?.kernel?.id === kernelId;
+    });
+    return (widget as IWithSession | undefined)?.sessionContext;
   }
 
   async openDocument(path: string): Promise<void> {

@@ -2,6 +2,7 @@ import { ServerConnection } from '@jupyterlab/services';
 
 import { query, request } from '../api';
 import { IJob } from '../jobs/api';
+import { ChangesApi, IDrift, IWriter, Manager } from './changesApi';
 
 export interface IKernel {
   /** As in /api/kernelspecs. */
@@ -39,10 +40,19 @@ export interface IEnvironment {
   requested_specs: string[];
   channels: string[];
   link_scripts_not_run: string[];
+  pip_specs: string[];
+  /** Whether it may be changed here; conda's own have to be adopted first. */
+  adopted: boolean;
+  /** Number of the newest revision; null where none is recorded yet. */
+  revision: number | null;
+  /** Whether it was changed outside since; null until it was looked at. */
+  drifted: boolean | null;
+  writer: IWriter | null;
 }
 
 export interface IInstalledPackage {
   name: string;
+  manager: Manager;
   version: string;
   build: string;
   channel: string;
@@ -53,6 +63,7 @@ export interface IInstalledPackage {
 export interface IEnvironmentDetails {
   environment: IEnvironment;
   packages: IInstalledPackage[];
+  drift: IDrift | null;
 }
 
 export interface IPlaces {
@@ -78,6 +89,8 @@ export interface INewEnvironment {
   label: string;
   specs: string[];
   channels?: string[];
+  /** Requirements that pip installs when the conda packages are there. */
+  pip?: string[];
 }
 
 export interface IPlannedPackage {
@@ -123,7 +136,11 @@ export interface IPackageHit {
  * with an AbortError where `signal` ended them.
  */
 export class EnvsApi {
-  constructor(private settings: ServerConnection.ISettings) {}
+  constructor(private settings: ServerConnection.ISettings) {
+    this.changes = new ChangesApi(settings);
+  }
+
+  readonly changes: ChangesApi;
 
   list(): Promise<IEnvironmentList> {
     return request('envs', this.settings);

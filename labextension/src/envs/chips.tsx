@@ -4,7 +4,7 @@ import React, { useEffect, useId, useMemo, useRef, useState } from 'react';
 
 import { useSignal } from '../hooks';
 import { IPackageHit } from './api';
-import { FormModel } from './formModel';
+import { ISpecsModel } from './specsModel';
 import { SearchModel } from './searchModel';
 import { isBareName, nameOf } from './specs';
 
@@ -13,8 +13,11 @@ import { isBareName, nameOf } from './specs';
  * listbox, https://www.w3.org/WAI/ARIA/apg/patterns/combobox/
  */
 export function PackagesInput(props: {
-  model: FormModel;
-  search: (q: string, signal: AbortSignal) => Promise<IPackageHit[]>;
+  model: ISpecsModel;
+  /** Nothing is completed without it. */
+  search?: (q: string, signal: AbortSignal) => Promise<IPackageHit[]>;
+  /** What may be typed, where it is not a package of the channels. */
+  placeholder?: string;
   labelledBy: string;
   describedBy: string;
   trans: TranslationBundle;
@@ -23,7 +26,10 @@ export function PackagesInput(props: {
   const search = useRef(props.search);
   search.current = props.search;
   const completion = useMemo(
-    () => new SearchModel((q, signal) => search.current(q, signal)),
+    () =>
+      new SearchModel(async (q, signal) =>
+        search.current ? search.current(q, signal) : []
+      ),
     []
   );
   useEffect(() => () => completion.dispose(), [completion]);
@@ -39,7 +45,11 @@ export function PackagesInput(props: {
   const hits = completion.hits;
   const nothingFound =
     completion.answered !== '' && hits.length === 0 && isBareName(text);
-  const listed = isOpen && text !== '' && (hits.length > 0 || nothingFound);
+  const listed =
+    props.search !== undefined &&
+    isOpen &&
+    text !== '' &&
+    (hits.length > 0 || nothingFound);
 
   const type = (value: string): void => {
     setText(value);
@@ -147,9 +157,11 @@ export function PackagesInput(props: {
           autoCapitalize="none"
           spellCheck={false}
           placeholder={
-            specs.length === 0
-              ? trans.__('type to search, e.g. numpy or numpy <2')
-              : trans.__('type to search…')
+            props.placeholder !== undefined
+              ? props.placeholder
+              : specs.length === 0
+                ? trans.__('type to search, e.g. numpy or numpy <2')
+                : trans.__('type to search…')
           }
           value={text}
           onChange={event => type(event.currentTarget.value)}

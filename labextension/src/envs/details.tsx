@@ -1,16 +1,23 @@
-import { Clipboard } from '@jupyterlab/apputils';
 import { TranslationBundle } from '@jupyterlab/translation';
-import { Button, copyIcon, editIcon } from '@jupyterlab/ui-components';
-import React, { useEffect, useRef, useState } from 'react';
+import { Button } from '@jupyterlab/ui-components';
+import React, { useEffect, useState } from 'react';
 
 import { MlinfnError } from '../api';
 import { ErrorView } from '../errorView';
-import { formatBytes } from '../format';
+import { IJob } from '../jobs/api';
 import { PLAIN, PRIMARY } from '../jobs/jobView';
 import { EnvironmentActions } from './actions';
 import { EnvsApi, IEnvironment, IEnvironmentDetails } from './api';
+import { ChangeModel } from './changeModel';
+import { ChangePane } from './changePane';
+import { Intent } from './changesApi';
+import { DriftBanner } from './driftBanner';
+import { Facts, facts } from './facts';
 import { EnvsModel } from './model';
 import { PackagesTable } from './packagesTable';
+import { Revisions } from './revisions';
+import { Tabs } from './tabs';
+import { Title } from './title';
 
 /**
  * One environment: what is in it and what can be done with it.
@@ -20,16 +27,20 @@ export function Details(props: {
   envs: EnvsModel;
   api: EnvsApi;
   actions: EnvironmentActions;
-  /** A job removes it now. */
-  isBusy: boolean;
+  /** The job that changes or removes it now. */
+  busy: IJob | null;
+  /** A job was started. */
+  started: (job: IJob) => void;
   remove: (environment: IEnvironment) => Promise<void>;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { envs, api, actions, isBusy, trans } = props;
+  const { envs, api, actions, busy, trans } = props;
   const id = props.environment.id;
   const [details, setDetails] = useState<IEnvironmentDetails | null>(null);
   const [error, setError] = useState<MlinfnError | null>(null);
   const [refused, setRefused] = useState<MlinfnError | null>(null);
+  const [change, setChange] = useState<ChangeModel | null>(null);
+  useEffect(() => () => change?.dispose(), [change]);
 
   // The list is read again when anything changes: what it says then is the newest.
   useEffect(() => {
@@ -58,7 +69,20 @@ export function Details(props: {
     size: props.environment.size ?? measured?.size ?? null,
     size_own: props.environment.size_own ?? measured?.size_own ?? null
   };
-  const { kernels, running } = environment;
+  const { kernels, writer } = environment;
+  const current = details?.environment.id === id ? details : null;
+  const isMine = environment.origin === 'private';
+  const isRemoved = busy?.kind === 'envs.remove';
+  const isBlocked = busy !== null || writer !== null;
+  const begin = (intent: Intent): void =>
+    setChange(
+      new ChangeModel(
+        {
+          preview: (wanted, signal) => api.changes.preview(id, wanted, signal)
+        },
+        intent
+      )
+    );
   const attempt = (work: Promise<unknown>): void => {
     setRefused(null);
     work.catch(thrown => setRefused(MlinfnError.from(thrown)));
@@ -79,7 +103,7 @@ export function Details(props: {
         {kernels.length > 0 && (
           <Button
             className={PRIMARY}
-            disabled={isBusy}
+            disabled={isRemoved}
             onClick={() => attempt(actions.newNotebook(environment))}
           >
             {trans.__('New notebook')}
@@ -88,23 +112,112 @@ export function Details(props: {
         {actions.hasTerminals && (
           <Button
             className={PLAIN}
-            disabled={isBusy}
+            disabled={isRemoved}
             onClick={() => attempt(actions.openTerminal(environment))}
           >
             {trans.__('Terminal here')}
           </Button>
         )}
-        {environment.origin === 'private' && (
+        {isMine && environment.adopted && (
+          <>
+            <Button
+              className={PLAIN}
+              disabled={isBlocked}
+              onClick={() =>
+                begin({ action: 'install', specs: [], manager: 'conda' })
+              }
+            >
+              {trans.__('Install…')}
+            </Button>
+            <Button
+              className={PLAIN}
+              disabled={isBlocked}
+              onClick={() =>
+                begin({ action: 'update', specs: [], manager: 'conda' })
+              }
+            >
+              {trans.__('Update all…')}
+            </Button>
+          </>
+        )}
+        {isMine && (
           <Button
             className={PLAIN}
-            disabled={isBusy}
+            disabled={isBlocked}
             onClick={() => attempt(props.remove(environment))}
           >
-            {isBusy ? trans.__('Removing…') : trans.__('Remove…')}
+            {isRemoved ? trans.__('Removing…') : trans.__('Remove…')}
           </Button>
         )}
       </div>
       {refused && <ErrorView error={refused} trans={trans} />}
+      {writer ? (
+        <p className="jp-mlinfn-warning" role="status">
+          {trans.__(
+            'It is being changed by %1 since %2: %3. It can be changed here when that is done.',
+            writer.server,
+            new Date(writer.since).toLocaleTimeString(undefined, {
+              hour: '2-digit',
+              minute: '2-digit'
+            }),
+            writer.title
+          )}
+        </p>
+      ) : (
+        busy !== null &&
+        !isRemoved && (
+          <p className="jp-mlinfn-warning" role="status">
+            {trans.__('It is being changed now: %1.', busy.title)}
+          </p>
+        )
+      )}
+      {isMine && !environment.adopted && (
+        <div className="jp-mlinfn-Notice">
+          <p>{trans.__('Made by conda: adopt it to change it here.')}</p>
+          <p className="jp-mlinfn-hint">
+            {trans.__(
+              'What it is now is recorded as its first revision; nothing in it changes.'
+            )}
+          </p>
+          <div className="jp-mlinfn-buttons">
+            <Button
+              className={PLAIN}
+              disabled={isBlocked}
+              onClick={() =>
+                attempt(api.changes.adopt(id).then(job => props.started(job)))
+              }
+            >
+              {trans.__('Adopt')}
+            </Button>
+          </div>
+        </div>
+      )}
+      {current?.drift && (
+        <DriftBanner
+          drift={current.drift}
+          revision={environment.revision}
+          undo={
+            isBlocked
+              ? undefined
+              : revision => begin({ action: 'rollback', revision })
+          }
+          trans={trans}
+        />
+      )}
+      {change && (
+        <ChangePane
+          model={change}
+          search={(q, signal) => api.search(q, environment.channels, signal)}
+          isBlocked={isBlocked}
+          start={async (intent, expected) => {
+            const job = await api.changes.start(id, intent, expected);
+            setChange(null);
+            props.started(job);
+          }}
+          cancel={() => setChange(null)}
+          trans={trans}
+        />
+      )}
       {environment.link_scripts_not_run.length > 0 && (
         <p className="jp-mlinfn-warning">
           {trans.__(
@@ -114,246 +227,59 @@ export function Details(props: {
         </p>
       )}
 
-      <dl className="jp-mlinfn-Facts">
-        <dt>{trans.__('Kernels')}</dt>
-        <dd>
-          {kernels.length === 0
-            ? trans.__('none: there is no kernel package in it')
-            : kernels.map(kernel => (
-                <div key={kernel.name} className="jp-mlinfn-Facts-item">
-                  <span title={kernel.name}>{kernel.display_name}</span>
-                  {kernels.length > 1 && (
-                    <Button
-                      small
-                      className={PLAIN}
-                      aria-label={trans.__(
-                        'New notebook with %1',
-                        kernel.display_name
-                      )}
-                      onClick={() =>
-                        attempt(actions.newNotebook(environment, kernel.name))
-                      }
-                    >
-                      {trans.__('New notebook')}
-                    </Button>
-                  )}
-                </div>
-              ))}
-        </dd>
-        {running.length > 0 && (
-          <>
-            <dt>{trans.__('Running')}</dt>
-            <dd>
-              {running.map(kernel => (
-                <div key={kernel.kernel_id} className="jp-mlinfn-Facts-item">
-                  {kernel.path === null ? (
-                    kernel.name
-                  ) : (
-                    <Button
-                      minimal
-                      small
-                      className="jp-mlinfn-Link"
-                      title={trans.__('Open %1', kernel.path)}
-                      onClick={() =>
-                        attempt(actions.openDocument(kernel.path ?? ''))
-                      }
-                    >
-                      {kernel.path}
-                    </Button>
-                  )}
-                </div>
-              ))}
-            </dd>
-          </>
-        )}
-        <dt>{trans.__('Size')}</dt>
-        <dd>{describeSize(environment, trans)}</dd>
-        <dt>{trans.__('Channels')}</dt>
-        <dd>{environment.channels.join(', ') || trans.__('not known')}</dd>
-        {environment.created && (
-          <>
-            <dt>{trans.__('Made')}</dt>
-            <dd>
-              <time dateTime={environment.created}>
-                {new Date(environment.created).toLocaleString()}
-              </time>
-            </dd>
-          </>
-        )}
-        <dt>{trans.__('Folder')}</dt>
-        <dd className="jp-mlinfn-Facts-item">
-          <code title={environment.prefix}>{environment.display}</code>
-          <CopyButton text={environment.prefix} trans={trans} />
-        </dd>
-      </dl>
-
-      {error ? (
-        <ErrorView error={error} trans={trans} />
-      ) : details?.environment.id === id ? (
-        <PackagesTable packages={details.packages} trans={trans} />
-      ) : (
-        <p className="jp-mlinfn-hint" role="status">
-          {trans.__('Loading…')}
-        </p>
-      )}
-    </article>
-  );
-}
-
-/**
- * private · Python 3.12.8 · 1.1 GB · 2 kernels running
- */
-export function facts(
-  environment: IEnvironment,
-  trans: TranslationBundle
-): string {
-  const running = environment.running.length;
-  return [
-    environment.origin === 'private' ? trans.__('private') : trans.__('shared'),
-    environment.python === null
-      ? trans.__('no Python')
-      : trans.__('Python %1', environment.python),
-    environment.size === null ? '' : formatBytes(environment.size),
-    running > 0
-      ? trans._n('%1 kernel running', '%1 kernels running', running)
-      : ''
-  ]
-    .filter(part => part)
-    .join(' · ');
-}
-
-function describeSize(
-  environment: IEnvironment,
-  trans: TranslationBundle
-): string {
-  const { size, size_own, origin } = environment;
-  if (size === null) {
-    return trans.__('measuring…');
-  }
-  if (origin === 'shared' || size_own === null) {
-    return formatBytes(size);
-  }
-  return trans.__(
-    '%1, of these %2 its own; the rest is shared with the cache and other environments',
-    formatBytes(size),
-    formatBytes(size_own)
-  );
-}
-
-/**
- * The label, which can be changed in place.
- */
-function Title(props: {
-  environment: IEnvironment;
-  relabel: (label: string) => Promise<void>;
-  trans: TranslationBundle;
-}): JSX.Element {
-  const { environment, relabel, trans } = props;
-  const [text, setText] = useState<string | null>(null);
-  const [error, setError] = useState<MlinfnError | null>(null);
-  const input = useRef<HTMLInputElement>(null);
-  const isEditing = text !== null;
-  useEffect(() => input.current?.select(), [isEditing]);
-
-  const save = async (): Promise<void> => {
-    const label = (text ?? '').trim();
-    try {
-      if (label !== '' && label !== environment.label) {
-        await relabel(label);
-      }
-      setText(null);
-      setError(null);
-    } catch (thrown) {
-      setError(MlinfnError.from(thrown));
-    }
-  };
-
-  if (!isEditing) {
-    return (
-      <div className="jp-mlinfn-Details-title">
-        <h2 id="jp-mlinfn-details">{environment.label}</h2>
-        {environment.origin === 'private' && (
-          <Button
-            minimal
-            small
-            title={trans.__('Change the label')}
-            aria-label={trans.__('Change the label')}
-            onClick={() => setText(environment.label)}
-          >
-            <editIcon.react tag="span" width="14px" height="14px" />
-          </Button>
-        )}
-        {environment.label !== environment.name && (
-          <span className="jp-mlinfn-hint">{environment.name}</span>
-        )}
-      </div>
-    );
-  }
-  return (
-    <form
-      className="jp-mlinfn-Details-title"
-      onSubmit={event => {
-        event.preventDefault();
-        void save();
-      }}
-      onKeyDown={event => {
-        if (event.key === 'Escape') {
-          setText(null);
-          setError(null);
-        }
-      }}
-    >
-      <input
-        ref={input}
-        id="jp-mlinfn-details"
-        className="jp-mod-styled"
-        type="text"
-        maxLength={100}
-        aria-label={trans.__('Label')}
-        autoFocus
-        value={text}
-        onChange={event => setText(event.currentTarget.value)}
+      <Facts
+        environment={environment}
+        actions={actions}
+        attempt={attempt}
+        trans={trans}
       />
-      <Button type="submit" className={PLAIN} disabled={text.trim() === ''}>
-        {trans.__('Save')}
-      </Button>
-      <Button
-        className={PLAIN}
-        onClick={() => {
-          setText(null);
-          setError(null);
-        }}
-      >
-        {trans.__('Cancel')}
-      </Button>
-      {error && <ErrorView error={error} trans={trans} />}
-    </form>
-  );
-}
 
-function CopyButton(props: {
-  text: string;
-  trans: TranslationBundle;
-}): JSX.Element {
-  const { text, trans } = props;
-  const [copied, setCopied] = useState(false);
-  return (
-    <Button
-      minimal
-      small
-      title={trans.__('Copy the full path')}
-      aria-label={trans.__('Copy the full path')}
-      onBlur={() => setCopied(false)}
-      onClick={() => {
-        Clipboard.copyToSystem(text);
-        setCopied(true);
-      }}
-    >
-      {copied ? (
-        <span role="status">{trans.__('copied')}</span>
-      ) : (
-        <copyIcon.react tag="span" width="14px" height="14px" />
-      )}
-    </Button>
+      <Tabs
+        label={trans.__('What is in it')}
+        tabs={[
+          {
+            key: 'packages',
+            title: trans.__('Packages'),
+            content: error ? (
+              <ErrorView error={error} trans={trans} />
+            ) : current ? (
+              <PackagesTable
+                packages={current.packages}
+                changes={
+                  isMine && environment.adopted
+                    ? { begin, disabled: isBlocked }
+                    : undefined
+                }
+                trans={trans}
+              />
+            ) : (
+              <p className="jp-mlinfn-hint" role="status">
+                {trans.__('Loading…')}
+              </p>
+            )
+          },
+          ...(isMine
+            ? [
+                {
+                  key: 'revisions',
+                  title: trans.__('Revisions'),
+                  content: (
+                    <Revisions
+                      environment={environment}
+                      api={api}
+                      goBack={
+                        isBlocked || !environment.adopted
+                          ? undefined
+                          : revision => begin({ action: 'rollback', revision })
+                      }
+                      trans={trans}
+                    />
+                  )
+                }
+              ]
+            : [])
+        ]}
+      />
+    </article>
   );
 }

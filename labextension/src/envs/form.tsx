@@ -41,6 +41,7 @@ export function Form(props: {
   const { draft, plan } = model;
   const labelProblems = model.problems('label');
   const channelProblems = model.problems('channels');
+  const pipProblems = model.problems('pip');
   const place = envs.places?.private;
   const disabled = isSubmitting || !model.canSubmit;
 
@@ -137,6 +138,43 @@ export function Form(props: {
           trans={trans}
         />
       </div>
+
+      <details
+        className="jp-mlinfn-Options"
+        open={draft.pip !== '' || pipProblems.length > 0 || undefined}
+      >
+        <summary>{trans.__('Packages from pip')}</summary>
+        <div className="jp-mlinfn-Field">
+          <label htmlFor={`${id}-pip`}>{trans.__('pip')}</label>
+          <div>
+            <input
+              id={`${id}-pip`}
+              className="jp-mod-styled"
+              type="text"
+              autoComplete="off"
+              spellCheck={false}
+              value={draft.pip}
+              aria-invalid={pipProblems.length > 0}
+              aria-describedby={`${id}-pip-hint`}
+              onChange={event =>
+                model.update({ pip: event.currentTarget.value })
+              }
+            />
+            <p
+              id={`${id}-pip-hint`}
+              className={
+                pipProblems.length > 0 ? 'jp-mlinfn-problem' : 'jp-mlinfn-hint'
+              }
+            >
+              {pipProblems.length > 0
+                ? pipProblems.map(problem => problem.message).join(' ')
+                : trans.__(
+                    'Only what no channel has: pip installs it after the others.'
+                  )}
+            </p>
+          </div>
+        </div>
+      </details>
 
       <details
         className="jp-mlinfn-Options"

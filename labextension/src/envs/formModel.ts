@@ -3,7 +3,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 import { IFieldProblem, isAborted, MlinfnError } from '../api';
 import { INewEnvironment, IPlan } from './api';
-import { nameOf, replaceName, splitSpecs } from './specs';
+import { nameOf, replaceName, splitSpecs, withSpecs } from './specs';
 
 /**
  * How long after the last key the preview is asked for.
@@ -33,6 +33,8 @@ export interface IDraft {
   specs: string[];
   /** Instead of the configured ones; as typed. */
   channels: string;
+  /** Requirements for pip; as typed. */
+  pip: string;
 }
 
 /**
@@ -124,12 +126,7 @@ export class FormModel implements IDisposable {
     if (added.length === 0) {
       return;
     }
-    const specs = this._draft.specs.slice();
-    for (const spec of added) {
-      const at = specs.findIndex(known => nameOf(known) === nameOf(spec));
-      specs.splice(at < 0 ? specs.length : at, at < 0 ? 0 : 1, spec);
-    }
-    this.update({ specs });
+    this.update({ specs: withSpecs(this._draft.specs, added) });
   }
 
   removeSpec(spec: string): void {
@@ -182,7 +179,12 @@ export class FormModel implements IDisposable {
       label: this._draft.label.trim(),
       specs: python ? [python, ...this._draft.specs] : this._draft.specs.slice()
     };
-    return this.channels ? { ...wanted, channels: this.channels } : wanted;
+    const pip = splitSpecs(this._draft.pip);
+    return {
+      ...wanted,
+      ...(this.channels ? { channels: this.channels } : {}),
+      ...(pip.length > 0 ? { pip } : {})
+    };
   }
 
   /**
@@ -221,7 +223,7 @@ export class FormModel implements IDisposable {
   /**
    * What is wrong with a field of the request.
    */
-  problems(field: 'label' | 'specs' | 'channels'): IFieldProblem[] {
+  problems(field: 'label' | 'specs' | 'channels' | 'pip'): IFieldProblem[] {
     const fields = this.refusal?.fields ?? {};
     const own = fields[field] ?? [];
     return field === 'label' ? own.concat(fields.name ?? []) : own;
@@ -339,13 +341,14 @@ const EMPTY: IDraft = {
   label: '',
   python: NEWEST_PYTHON,
   specs: [],
-  channels: ''
+  channels: '',
+  pip: ''
 };
 
 /**
  * Refused for what is entered: bad input, a taken name, unsolvable, no space.
  */
-const FINAL_STATUSES = new Set([400, 409, 422, 507]);
+export const FINAL_STATUSES = new Set([400, 409, 422, 507]);
 
 /**
  * The minor versions among versions given newest first: 3.13, 3.12, …

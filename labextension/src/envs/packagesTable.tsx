@@ -1,17 +1,27 @@
 import { TranslationBundle } from '@jupyterlab/translation';
+import { Button } from '@jupyterlab/ui-components';
 import React, { useState } from 'react';
 
 import { formatBytes } from '../format';
+import { PLAIN } from '../jobs/jobView';
 import { IInstalledPackage } from './api';
+import { Intent } from './changesApi';
+
+export interface IPackageChanges {
+  begin: (intent: Intent) => void;
+  disabled: boolean;
+}
 
 /**
  * What is installed: what was asked for first, the rest folded away.
  */
 export function PackagesTable(props: {
   packages: IInstalledPackage[];
+  /** How packages are changed; undefined where they cannot be. */
+  changes?: IPackageChanges;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { packages, trans } = props;
+  const { packages, changes, trans } = props;
   const [filter, setFilter] = useState('');
   const wanted = filter.trim().toLowerCase();
   const shown = packages.filter(item =>
@@ -22,7 +32,6 @@ export function PackagesTable(props: {
   return (
     <section aria-label={trans.__('Packages')}>
       <div className="jp-mlinfn-Packages-head">
-        <h3>{trans.__('Packages')}</h3>
         <input
           className="jp-mod-styled"
           type="search"
@@ -39,7 +48,9 @@ export function PackagesTable(props: {
             : trans.__('There is no package in it.')}
         </p>
       )}
-      {requested.length > 0 && <Rows packages={requested} trans={trans} />}
+      {requested.length > 0 && (
+        <Rows packages={requested} changes={changes} trans={trans} />
+      )}
       {others.length > 0 && wanted !== '' && (
         <Rows packages={others} trans={trans} />
       )}
@@ -63,9 +74,10 @@ export function PackagesTable(props: {
 
 function Rows(props: {
   packages: IInstalledPackage[];
+  changes?: IPackageChanges;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { packages, trans } = props;
+  const { packages, changes, trans } = props;
   return (
     <table className="jp-mlinfn-Table">
       <thead className="jp-mlinfn-sr">
@@ -74,21 +86,51 @@ function Rows(props: {
           <th scope="col">{trans.__('Version')}</th>
           <th scope="col">{trans.__('Channel')}</th>
           <th scope="col">{trans.__('Size')}</th>
-          <th scope="col">{trans.__('Why')}</th>
+          {changes && <th scope="col">{trans.__('Change')}</th>}
         </tr>
       </thead>
       <tbody>
         {packages.map(item => (
-          <tr key={item.name}>
-            <td>{item.name}</td>
+          <tr key={`${item.manager} ${item.name}`}>
+            <td>
+              {item.name}
+              {item.manager === 'pip' && (
+                <span className="jp-mlinfn-Tag">{item.manager}</span>
+              )}
+            </td>
             <td title={item.build}>{item.version}</td>
             <td className="jp-mlinfn-optional">{item.channel}</td>
             <td className="jp-mlinfn-number jp-mlinfn-optional">
               {item.size === null ? '' : formatBytes(item.size)}
             </td>
-            <td className="jp-mlinfn-optional">
-              {item.requested ? trans.__('you asked for it') : ''}
-            </td>
+            {changes && (
+              <td className="jp-mlinfn-Table-buttons">
+                {(['update', 'remove'] as const).map(action => (
+                  <Button
+                    key={action}
+                    small
+                    className={PLAIN}
+                    disabled={changes.disabled}
+                    aria-label={
+                      action === 'update'
+                        ? trans.__('Update %1', item.name)
+                        : trans.__('Remove %1', item.name)
+                    }
+                    onClick={() =>
+                      changes.begin({
+                        action,
+                        specs: [item.name],
+                        manager: item.manager
+                      })
+                    }
+                  >
+                    {action === 'update'
+                      ? trans.__('update')
+                      : trans.__('remove')}
+                  </Button>
+                ))}
+              </td>
+            )}
           </tr>
         ))}
       </tbody>

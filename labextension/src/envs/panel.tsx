@@ -232,7 +232,11 @@ function Content(props: {
             envs={envs}
             api={options.api}
             actions={actions}
-            isBusy={isRemoved(chosen, jobs.model.jobs)}
+            busy={jobAt(chosen, jobs.model.jobs)}
+            started={next => {
+              jobs.model.adopt(next);
+              panel.choose({ job: next.id });
+            }}
             remove={environment => panel.remove(environment)}
             trans={trans}
           />
@@ -290,6 +294,14 @@ function EnvironmentList(props: {
                     )}
                   />
                 )}
+                {env.drifted && (
+                  <span
+                    className="jp-mlinfn-Tag jp-mod-warn"
+                    title={trans.__('It was changed outside')}
+                  >
+                    {trans.__('changed outside')}
+                  </span>
+                )}
               </span>
               <span className="jp-mlinfn-Item-more">
                 {[
@@ -309,14 +321,19 @@ function EnvironmentList(props: {
   );
 }
 
-function isRemoved(
+/**
+ * The job that changes or removes it now.
+ */
+function jobAt(
   environment: IEnvironment,
   jobs: ReadonlyArray<IJob>
-): boolean {
-  return jobs.some(
-    job =>
-      job.kind === 'envs.remove' &&
-      isActive(job) &&
-      job.subject.env_id === environment.id
+): IJob | null {
+  return (
+    jobs.find(
+      job =>
+        (job.kind === 'envs.remove' || job.kind === 'envs.change') &&
+        isActive(job) &&
+        job.subject.env_id === environment.id
+    ) ?? null
   );
 }

@@ -22,7 +22,12 @@ import { IDraft } from './formModel';
 import { EnvsModel } from './model';
 import type { NewEnvironment } from './newEnvironment';
 import type { EnvironmentsPanel } from './panel';
-import { creationPresenter, IJobPlace, removalPresenter } from './presenters';
+import {
+  changePresenter,
+  creationPresenter,
+  IJobPlace,
+  removalPresenter
+} from './presenters';
 
 const plugin: JupyterFrontEndPlugin<void> = {
   id: 'jupyter-mlinfn:envs',
@@ -195,6 +200,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
     jobs.addPresenter(
       'envs.create',
       creationPresenter(envs, actions, inForm, trans)
+    );
+    jobs.addPresenter(
+      'envs.change',
+      changePresenter(envs, actions, inPanel, trans)
     );
     jobs.addPresenter('envs.remove', removalPresenter(inPanel, trans));
 

@@ -1,10 +1,11 @@
+import { Notification } from '@jupyterlab/apputils';
 import { TranslationBundle } from '@jupyterlab/translation';
 
 import { formatBytes } from '../format';
 import { IJob } from '../jobs/api';
 import { IJobAction, IJobPresenter } from '../jobs/tokens';
 import { EnvironmentActions } from './actions';
-import { IEnvironment } from './api';
+import { IEnvironment, IRunningKernel } from './api';
 import { EnvsModel } from './model';
 
 /**
@@ -90,6 +91,123 @@ export function removalPresenter(
       ),
     actions: () => []
   };
+}
+
+/**
+ * A change of an environment, in words, and the restart of what runs in it.
+ */
+export function changePresenter(
+  envs: EnvsModel,
+  actions: EnvironmentActions,
+  place: IJobPlace,
+  trans: TranslationBundle
+): IJobPresenter {
+  const restarted = new Set<string>();
+  return {
+    ...place,
+    doing: job => job.title,
+    done: job => {
+      const revision = job.result?.revision;
+      const told =
+        typeof revision === 'number'
+          ? trans.__('%1: revision %2.', labelOf(job), String(revision))
+          : trans.__('%1 is changed.', labelOf(job));
+      const kernels = restarted.has(job.id) ? [] : kernelsOf(job);
+      return kernels.length === 0
+        ? told
+        : `${told} ${trans._n(
+            '%1 kernel runs in it: %2',
+            '%1 kernels run in it: %2',
+            kernels.length,
+            kernels.map(nameOfKernel).join(', ')
+          )}`;
+    },
+    interrupted: job =>
+      trans.__('%1 was interrupted when the server stopped.', job.title),
+    actions: job => {
+      const id = String(job.result?.env_id ?? job.subject.env_id ?? '');
+      const kernels = restarted.has(job.id) ? [] : kernelsOf(job);
+      const offered: IJobAction[] = [];
+      if (kernels.length > 0) {
+        offered.push({
+          label: trans._n(
+            'Restart %1 kernel',
+            'Restart %1 kernels',
+            kernels.length
+          ),
+          run: () =>
+            void restart(kernels, actions, trans).then(isDone => {
+              if (isDone) {
+                restarted.add(job.id);
+              }
+              return envs.refresh();
+            })
+        });
+      }
+      offered.push({
+        label: trans.__('Details'),
+        run: () => void actions.showDetails(id)
+      });
+      return offered;
+    }
+  };
+}
+
+/**
+ * Restart kernels and tell what became of them.
+ *
+ * @returns whether none is left to be restarted
+ */
+async function restart(
+  kernels: IRunningKernel[],
+  actions: EnvironmentActions,
+  trans: TranslationBundle
+): Promise<boolean> {
+  let outcome;
+  try {
+    outcome = await actions.restartKernels(kernels);
+  } catch (thrown) {
+    Notification.error(
+      trans.__(
+        'The kernels could not be restarted: %1',
+        thrown instanceof Error ? thrown.message : String(thrown)
+      )
+    );
+    return false;
+  }
+  const count = outcome.restarted.length;
+  if (count > 0) {
+    Notification.success(
+      trans._n(
+        '%1 kernel is restarted: %2',
+        '%1 kernels are restarted: %2',
+        count,
+        outcome.restarted.map(nameOfKernel).join(', ')
+      ),
+      { autoClose: 5000 }
+    );
+  } else if (outcome.failed.length === 0) {
+    Notification.info(trans.__('None of the kernels runs any more.'));
+  }
+  for (const { kernel, reason } of outcome.failed) {
+    Notification.error(
+      trans.__(
+        'The kernel of %1 could not be restarted: %2',
+        nameOfKernel(kernel),
+        reason
+      )
+    );
+  }
+  return outcome.failed.length === 0;
+}
+
+function kernelsOf(job: IJob): IRunningKernel[] {
+  const kernels = job.result?.kernels;
+  return Array.isArray(kernels) ? (kernels as IRunningKernel[]) : [];
+}
+
+function nameOfKernel({ path, name }: IRunningKernel): string {
+  return path === null ? name : path.replace(/^.*\//, '');
 }
 
 /**

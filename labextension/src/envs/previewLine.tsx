@@ -7,6 +7,7 @@ import { inWords } from '../errorView';
 import { formatBytes } from '../format';
 import { IPlan, IPlannedPackage } from './api';
 import { FormModel } from './formModel';
+import { ISpecsModel } from './specsModel';
 
 /**
  * What would be installed, or why it cannot be: the last line of the form.
@@ -90,9 +91,12 @@ export function describePlan(plan: IPlan, trans: TranslationBundle): string {
   return parts.join(' · ');
 }
 
-function Refusal(props: {
+/**
+ * Why it cannot be, with what is said of each spec.
+ */
+export function Refusal(props: {
   error: MlinfnError;
-  model: FormModel;
+  model: ISpecsModel;
   trans: TranslationBundle;
 }): JSX.Element {
   const { error, model, trans } = props;

@@ -56,3 +56,18 @@ export function splitSpecs(text: string): string[] {
   }
   return specs;
 }
+
+/**
+ * The specs with others added; one of the same name is replaced.
+ */
+export function withSpecs(
+  known: ReadonlyArray<string>,
+  added: string[]
+): string[] {
+  const specs = known.slice();
+  for (const spec of added) {
+    const at = specs.findIndex(other => nameOf(other) === nameOf(spec));
+    specs.splice(at < 0 ? specs.length : at, at < 0 ? 0 : 1, spec);
+  }
+  return specs;
+}

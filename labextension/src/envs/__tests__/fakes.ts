@@ -1,4 +1,5 @@
 import { IEnvironment } from '../api';
+import { IChangePlan, IFileChanges, IPackageChange } from '../changesApi';
 
 export function environment(change: Partial<IEnvironment> = {}): IEnvironment {
   return {
@@ -24,6 +25,52 @@ export function environment(change: Partial<IEnvironment> = {}): IEnvironment {
     requested_specs: ['python'],
     channels: ['conda-forge'],
     link_scripts_not_run: [],
+    pip_specs: [],
+    adopted: true,
+    revision: 3,
+    drifted: false,
+    writer: null,
+    ...change
+  };
+}
+
+export const NO_FILES: IFileChanges = { modified: [], missing: [], unowned: 0 };
+
+export function packageChange(
+  change: Partial<IPackageChange> = {}
+): IPackageChange {
+  return {
+    name: 'numpy',
+    manager: 'conda',
+    change: 'added',
+    from_version: null,
+    to_version: '2.1.0',
+    from_build: null,
+    to_build: '0',
+    size: 8_000_000,
+    cached: false,
+    requested: true,
+    ...change
+  };
+}
+
+export function changePlan(change: Partial<IChangePlan> = {}): IChangePlan {
+  return {
+    action: 'install',
+    revision: 3,
+    packages: [packageChange()],
+    files: NO_FILES,
+    download_bytes: 8_000_000,
+    installed_bytes: 30_000_000,
+    installed_files: 900,
+    estimated: true,
+    free_bytes: 2_000_000_000,
+    free_files: null,
+    fits: true,
+    specs: ['python', 'numpy'],
+    drift: null,
+    running: [],
+    warnings: [],
     ...change
   };
 }

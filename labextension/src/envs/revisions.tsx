@@ -1,0 +1,180 @@
+import { TranslationBundle } from '@jupyterlab/translation';
+import { Button } from '@jupyterlab/ui-components';
+import React, { useEffect, useState } from 'react';
+
+import { MlinfnError } from '../api';
+import { ErrorView } from '../errorView';
+import { formatBytes } from '../format';
+import { PLAIN } from '../jobs/jobView';
+import { EnvsApi, IEnvironment } from './api';
+import { IRevision, IRevisionList } from './changesApi';
+import { countChanges, describeFiles, Diff } from './diff';
+
+/**
+ * What the environment has been, newest first, and the way back to each.
+ */
+export function Revisions(props: {
+  environment: IEnvironment;
+  api: EnvsApi;
+  /** Begin to go back; undefined while that cannot be done. */
+  goBack?: (revision: number) => void;
+  trans: TranslationBundle;
+}): JSX.Element {
+  const { environment, api, goBack, trans } = props;
+  const [list, setList] = useState<IRevisionList | null>(null);
+  const [error, setError] = useState<MlinfnError | null>(null);
+  useEffect(() => {
+    let isCurrent = true;
+    api.changes.revisions(environment.id).then(
+      found => {
+        if (isCurrent) {
+          setList(found);
+          setError(null);
+        }
+      },
+      thrown => {
+        if (isCurrent) {
+          setError(MlinfnError.from(thrown));
+        }
+      }
+    );
+    return () => {
+      isCurrent = false;
+    };
+    // The list of environments is read again when anything changes.
+  }, [api, environment.id, environment.revision, environment.drifted]);
+
+  if (error) {
+    return <ErrorView error={error} trans={trans} />;
+  }
+  if (list === null) {
+    return (
+      <p className="jp-mlinfn-hint" role="status">
+        {trans.__('Loading…')}
+      </p>
+    );
+  }
+  if (list.revisions.length === 0) {
+    return (
+      <p className="jp-mlinfn-hint">
+        {trans.__(
+          'None is recorded yet. The first is what it is when it is changed here for the first time.'
+        )}
+      </p>
+    );
+  }
+  return (
+    <>
+      <ol className="jp-mlinfn-Revisions">
+        {list.revisions.map(revision => (
+          <Row
+            key={revision.number}
+            revision={revision}
+            goBack={goBack}
+            trans={trans}
+          />
+        ))}
+      </ol>
+      {list.kept_bytes !== null && (
+        <p className="jp-mlinfn-hint">
+          {list.limit_bytes === null
+            ? trans.__('Kept for going back: %1', formatBytes(list.kept_bytes))
+            : trans.__(
+                'Kept for going back: %1 of at most %2',
+                formatBytes(list.kept_bytes),
+                formatBytes(list.limit_bytes)
+              )}
+        </p>
+      )}
+    </>
+  );
+}
+
+function Row(props: {
+  revision: IRevision;
+  goBack?: (revision: number) => void;
+  trans: TranslationBundle;
+}): JSX.Element {
+  const { revision, goBack, trans } = props;
+  const { number, packages, files } = revision;
+  const counts = countChanges(packages);
+  const others = describeFiles(files, trans);
+  const summary = [counts, ...others].filter(part => part).join(' · ');
+  return (
+    <li aria-current={revision.current} data-revision={number}>
+      <div className="jp-mlinfn-Revisions-head">
+        <strong>{String(number)}</strong>
+        <span>{describeRevision(revision, trans)}</span>
+        {revision.current && (
+          <span className="jp-mlinfn-Tag">{trans.__('current')}</span>
+        )}
+      </div>
+      <p className="jp-mlinfn-hint">
+        <time dateTime={revision.created}>
+          {new Date(revision.created).toLocaleString()}
+        </time>
+        {revision.by !== 'outside' && ` · ${revision.by}`}
+      </p>
+      {summary !== '' && (
+        <details>
+          <summary>{summary}</summary>
+          <Diff
+            packages={packages}
+            files={files}
+            isPlan={false}
+            trans={trans}
+          />
+        </details>
+      )}
+      {!revision.current &&
+        (revision.restorable ? (
+          <Button
+            small
+            className={PLAIN}
+            disabled={goBack === undefined}
+            aria-label={trans.__('Go back to revision %1', String(number))}
+            onClick={() => goBack?.(number)}
+          >
+            {trans.__('go back to this')}
+          </Button>
+        ) : (
+          <p className="jp-mlinfn-hint">
+            {trans.__(
+              'It cannot be gone back to: %1',
+              revision.problem ?? trans.__('the reason is not known')
+            )}
+          </p>
+        ))}
+    </li>
+  );
+}
+
+/**
+ * What was asked for: installed numpy, scipy
+ */
+export function describeRevision(
+  revision: IRevision,
+  trans: TranslationBundle
+): string {
+  const asked = revision.asked.join(', ');
+  switch (revision.action) {
+    case 'create':
+      return asked ? trans.__('made with %1', asked) : trans.__('made');
+    case 'found':
+      return trans.__('as it was found');
+    case 'adopt':
+      return trans.__('adopted from conda');
+    case 'install':
+      return trans.__('installed %1', asked);
+    case 'update':
+      return asked ? trans.__('updated %1', asked) : trans.__('updated all');
+    case 'remove':
+      return trans.__('removed %1', asked);
+    case 'rollback':
+      return revision.target === null
+        ? trans.__('went back')
+        : trans.__('went back to revision %1', String(revision.target));
+    case 'outside':
+      return trans.__('changed outside');
+  }
+}
