@@ -102,7 +102,7 @@ class Outside:
                 answer = await self._inspector.inspect(prefix, history)
                 if answer["revision"] is None:
                     # Of before there were revisions, or made just now: it gets its first one.
-                    async with self._writers.holding(prefix, "Record its first revision"):
+                    async with self._writers.holding(prefix, "Record its first revision", brief=True):
                         answer = await self._inspector.settle(prefix, history)
                     stamps = await asyncio.to_thread(_stamps, prefix, history)
             except (MlinfnError, OSError) as error:

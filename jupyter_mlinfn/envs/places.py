@@ -133,6 +133,8 @@ class Places:
             raise problem
         self.environments.mkdir(parents=True, exist_ok=True)
         self.state.mkdir(exist_ok=True, mode=0o700)
+        # Now, for a disk may have no inode left when what was begun has to be moved out of sight.
+        self.trash.mkdir(exist_ok=True, mode=0o700)
 
     def problem(self) -> MlinfnError | None:
         """Why nothing can be made here now, if so."""

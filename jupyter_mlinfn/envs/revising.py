@@ -160,7 +160,8 @@ class RevisionService:
         """
         environment, marker = await self._ours(environment_id)
         writer = await self.writer(environment)
-        if writer is not None and (writer.mine or not await self._is_stale(environment)):
+        waits = self._writers.is_brief(environment.prefix)
+        if writer is not None and not waits and (writer.mine or not await self._is_stale(environment)):
             raise being_changed(environment.name, writer)
         if wanted.action == "rollback":
             numbers = await asyncio.to_thread(self._history(environment).numbers)
@@ -312,7 +313,7 @@ class RevisionService:
     async def _is_stale(self, environment: Environment) -> bool:
         """Whether what is told of a writer is left of one that was killed."""
         try:
-            async with self._writers.holding(environment.prefix, "Look"):
+            async with self._writers.holding(environment.prefix, "Look", brief=True):
                 return True
         except (ConflictError, OSError):
             return False
@@ -324,7 +325,7 @@ class RevisionService:
                 await self._jobs.resume(job.id)
             elif await asyncio.to_thread(_has_staged, history, change):
                 # Whether it is to be taken up again is the user's to say; what lies about is not.
-                async with self._writers.holding(prefix, "Clear what a killed server left"):
+                async with self._writers.holding(prefix, "Clear what a killed server left", brief=True):
                     await self._engine.settle(prefix, history.folder)
         except (MlinfnError, OSError) as error:
             _log.info("Job %s cannot be finished now: %s", job.id, error)

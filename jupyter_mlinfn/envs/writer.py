@@ -43,22 +43,27 @@ class Writers:
         self._places = places
         self._who = who
         self._mine: dict[str, Writer] = {}
+        self._brief: dict[str, asyncio.Event] = {}
         self._others: dict[str, Lease] = {}
 
     @asynccontextmanager
-    async def holding(self, prefix: Path, title: str) -> AsyncIterator[None]:
+    async def holding(self, prefix: Path, title: str, *, brief: bool = False) -> AsyncIterator[None]:
         """Be the environment's only writer.
 
         Whoever loses the lease, because it was not heard of for too long, is cancelled.
 
         Args:
             title: what is being done, for others to read.
+            brief: done within seconds, behind somebody's back: others of this server wait for it
+                instead of being refused.
 
         Raises:
             ConflictError: somebody else writes, or has taken over.
             OSError: the storage is gone, full or read-only.
         """
         name = prefix.name
+        while (ends := self._brief.get(name)) is not None:
+            await ends.wait()
         task = asyncio.current_task()
         loop = asyncio.get_running_loop()
         lost = False
@@ -80,6 +85,8 @@ class Writers:
         writer = Writer(self._who, now(), True, title)
         try:
             self._mine[name] = writer
+            if brief:
+                self._brief[name] = asyncio.Event()
             await in_thread(_tell, folder, writer)
             yield
         except asyncio.CancelledError:
@@ -87,8 +94,16 @@ class Writers:
                 raise being_changed(name, None) from None
             raise
         finally:
-            self._mine.pop(name, None)
-            await asyncio.shield(asyncio.to_thread(_leave, folder, lease))
+            try:
+                await asyncio.shield(asyncio.to_thread(_leave, folder, lease))
+            finally:
+                self._mine.pop(name, None)
+                if (ends := self._brief.pop(name, None)) is not None:
+                    ends.set()
+
+    def is_brief(self, prefix: Path) -> bool:
+        """Whether what this server does with the environment now is done within seconds."""
+        return prefix.name in self._brief
 
     def writer(self, prefix: Path) -> Writer | None:
         """Who changes the environment now; None where nobody does. Reads a disk: use it in a thread.

@@ -6,6 +6,7 @@ import asyncio
 import fcntl
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -28,6 +29,9 @@ from .session import Session
 from .solve import Solution, Solver, cost, stem, summary
 
 WHAT = "The environment could not be made."
+_TOLD_EVERY = 10.0
+"""Seconds between two words that it waits: less than those after which silence is a stall."""
+_ASKED_EVERY = 0.2
 
 
 class Installation:
@@ -59,6 +63,7 @@ class Installation:
         stems = [stem(record) for record in solution.records]
         try:
             await asyncio.to_thread(self._guard, cache, stems)
+            await wait_for_cache(cache, self._output)
             with in_use(cache):
                 await self._install(solution, plan)
                 await asyncio.to_thread(cache_guard.remember, cache, stems)
@@ -112,6 +117,26 @@ class Installation:
         """Packages with ``bin/.NAME-post-link.sh``."""
         names = (record.name.normalized for record in solution.records)
         return sorted(name for name in names if (self._prefix / "bin" / f".{name}-post-link.sh").exists())
+
+
+async def wait_for_cache(cache: Path, output: Output) -> None:
+    """Wait until no other installation is at work on the cache: rattler lets one in at a time, and waits
+    without a word, which would look like a channel that stopped answering."""
+    descriptor = os.open(cache / cache_guard.INSTALLING, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    told = time.monotonic() - _TOLD_EVERY
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() - told >= _TOLD_EVERY:
+                    told = time.monotonic()
+                    output.log("waiting: another installation is at work on the package cache")
+                await asyncio.sleep(_ASKED_EVERY)
+            else:
+                return
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

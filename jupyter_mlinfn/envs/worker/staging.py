@@ -19,7 +19,7 @@ from ...errors import from_os_error
 from ..history.contents import CondaEntry
 from . import cache_guard
 from .failures import Place, translate
-from .install import in_use
+from .install import in_use, wait_for_cache
 from .progress import Reporter
 from .protocol import Output
 from .session import Session
@@ -73,6 +73,7 @@ class Stager:
         cache = Path(self._session.settings.pkgs_dir)
         try:
             await asyncio.to_thread(self._guard, cache, records)
+            await wait_for_cache(cache, self._output)
             with in_use(cache):
                 index = await self._session.package_cache().index()
                 uncached = {r.name.normalized for r in records if not index.contains_record(r)}
