@@ -125,6 +125,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault in ("403", "404", "500"):
             return self._empty(HTTPStatus(int(fault)))
         file = (channel.folder / path.lstrip("/")).resolve()
+        if path.endswith("/"):
+            file /= "index.html"  # a package index's page (PEP 503)
         if not file.is_relative_to(channel.folder) or not file.is_file():
             return self._empty(HTTPStatus.NOT_FOUND)
         stat = file.stat()
@@ -132,7 +134,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers.get("If-None-Match") == etag and fault is None:
             return self._empty(HTTPStatus.NOT_MODIFIED)
         self.send_response(HTTPStatus.OK)
-        self.send_header("Content-Type", "application/octet-stream")
+        page = file.suffix == ".html"
+        self.send_header("Content-Type", "text/html" if page else "application/octet-stream")
         self.send_header("Content-Length", str(stat.st_size))
         self.send_header("ETag", etag)
         self.end_headers()

@@ -1,4 +1,5 @@
-"""Tiny real wheels and source distributions, for pip to find in a folder (``--find-links``)."""
+"""Tiny real wheels and source distributions, for pip to find in a folder (``--find-links``) or
+in an index (`simple`)."""
 
 from __future__ import annotations
 
@@ -61,6 +62,22 @@ def source(folder: Path, name: str, version: str) -> Path:
             member.size = len(text.encode())
             archive.addfile(member, io.BytesIO(text.encode()))
     return target
+
+
+def simple(folder: Path) -> None:
+    """Pages of an index of the archives in `folder`: ``simple/NAME/index.html`` (PEP 503)."""
+    names = {file.name.split("-")[0].lower().replace("_", "-") for file in folder.glob("*-*")}
+    for name in names:
+        files = [
+            f for f in sorted(folder.glob("*-*")) if f.name.lower().replace("_", "-").startswith(f"{name}-")
+        ]
+        links = [
+            f'<a href="/{file.name}#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}">{file.name}</a>'
+            for file in files
+        ]
+        page = folder / "simple" / name / "index.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text("<!DOCTYPE html><html><body>" + "\n".join(links) + "</body></html>")
 
 
 def _metadata(name: str, version: str, requires: Sequence[str]) -> str:

@@ -19,11 +19,13 @@ from ...errors import (
     NotFoundError,
     UnsolvableError,
 )
+from . import pip_run
 from .failures import ASK_ADMIN
 from .pip_requirements import instead
 
 _SAID = re.compile(r"^ERROR: (.*)$", re.MULTILINE)
 _HELD = re.compile(r"\(constraint\) ([A-Za-z0-9._-]+)===?(\S+)")
+_UNREACHED = re.compile(rf"^.*{pip_run.UNREACHED}.*$", re.MULTILINE)
 _NETWORK = {
     "Name or service not known": "its name is not known in this network",
     "Temporary failure in name resolution": "its name is not known in this network",
@@ -33,6 +35,7 @@ _NETWORK = {
     "timed out": "it does not answer in time",
     "CERTIFICATE_VERIFY_FAILED": "its certificate is not accepted",
     "ProxyError": "the proxy refused the connection",
+    "not enough bytes were received": "its answer broke off half way, also when tried again",
     "IncompleteRead": "its answer broke off half way, also when tried again",
     "Connection reset": "it closed the connection",
     "Network is unreachable": "this server has no network",
@@ -111,6 +114,16 @@ def _hash(text: str, what: str) -> MlinfnError | None:
 
 
 def _http(text: str, what: str) -> MlinfnError | None:
+    if "No matching distribution found" in text:
+        # pip says the same where an index is away; that one has no such package is a 404 as well.
+        text = "\n".join(line for line in _UNREACHED.findall(text) if "404 Client Error" not in line)
+    if refused := re.search(r"host='([^']+)'.*too many (\d{3}) error responses", text):
+        return DependencyError(
+            what,
+            reason=f"{refused.group(1)}: it answered with an error (HTTP {refused.group(2)}), "
+            "also when tried again.",
+            hint=ASK_ADMIN,
+        )
     status = re.search(r"(\d{3}) (?:Client|Server) Error: (.*?) for url: (\S+)", text)
     if status:
         code = int(status.group(1))

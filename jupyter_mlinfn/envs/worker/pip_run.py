@@ -15,6 +15,7 @@ import re
 import selectors
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,9 @@ _TIMEOUT = 15
 _RETRIES = 2
 _KEPT_LINES = 400
 
+UNREACHED = "Could not fetch URL"
+"""How pip's own log tells of an index that did not answer; its output tells nothing of it."""
+
 _RAW_PROGRESS = re.compile(r"Progress (\d+) of (\d+)")
 
 Log = Callable[[str], None]
@@ -42,7 +46,8 @@ BytesOfFile = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Outcome:
-    """How pip ended. `lines` are its last ones, without credentials."""
+    """How pip ended. `lines` are its last ones, without credentials; where it failed, with those
+    of its log that tell of an index that did not answer."""
 
     code: int
     lines: tuple[str, ...]
@@ -122,7 +127,7 @@ def run(
     Must be called on a thread that lives until then: pip is ended with it.
 
     Args:
-        arguments: command and options, without secrets: other users see them.
+        arguments: subcommand and options, without secrets: other users see them.
         log: takes pip's lines, redacted, but those that tell bytes.
         what: what fails if this does, one sentence.
         temporary: folder for downloads and builds on their way, instead of the system's.
@@ -134,9 +139,39 @@ def run(
     """
     guard = [sys.executable, "-I", "-S", str(Path(__file__).with_name("pip_guard.py")), str(os.getpid())]
     env = environment() | ({"TMPDIR": str(temporary)} if temporary else {})
+    begin, rest = [*guard, *command(prefix), arguments[0]], arguments[1:]
     own = ["--timeout", str(_TIMEOUT), "--retries", str(_RETRIES)]
+    code, lines = _follow([*begin, *own, *rest], env, log, on_bytes, what, stall, limit)
+    if code != 0 and any("No matching distribution found" in line for line in lines):
+        # Is there none, or is the index away? Only a log file tells; with one, the output of builds
+        # is not shown: so not from the beginning.
+        with tempfile.TemporaryDirectory(prefix="mlinfn-pip-", dir=temporary) as name:
+            details = Path(name) / "log"
+            own += ["--log", str(details)]
+            _follow([*begin, *own, *rest], env, lambda line: None, None, what, stall, limit)
+            lines += _unreached(details)
+    return Outcome(code, tuple(lines))
+
+
+def _unreached(details: Path) -> list[str]:
+    try:
+        with details.open(encoding="utf-8", errors="replace") as lines:
+            return [redact(line.rstrip()) for line in lines if UNREACHED in line]
+    except FileNotFoundError:
+        return []  # it failed before it wrote any
+
+
+def _follow(
+    whole: Sequence[str],
+    env: Mapping[str, str],
+    log: Log,
+    on_bytes: BytesOfFile | None,
+    what: str,
+    stall: float,
+    limit: float | None,
+) -> tuple[int, list[str]]:
     process = subprocess.Popen(
-        [*guard, *command(prefix), arguments[0], *own, *arguments[1:]],
+        whole,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -154,7 +189,7 @@ def run(
             kept = [*kept[1 - _KEPT_LINES :], clean]
             if clean.strip() and not clean.startswith(("Requirement already satisfied", "Saved ", "Would ")):
                 log(clean)
-        return Outcome(process.wait(), tuple(kept))
+        return process.wait(), kept
     finally:
         if process.poll() is None:
             process.terminate()  # the guard ends its group
