@@ -28,10 +28,10 @@ from tests.support.proof_channel import build_proof_channel
 from .create import isolated
 from .report import say
 
-_CHANGES = (
+_CHANGES: tuple[tuple[str, ...], ...] = (
     ("install", "proof-many=2.0"),
     ("install", "proof-shape=2.0"),
-    ("update", "proof-many=2.0"),
+    ("install", "proof-many=2.0", "proof-shape=2.0"),
     ("remove", "proof-many"),
     ("remove", "proof-shape"),
 )
@@ -106,7 +106,9 @@ def measure(executable: str, kills: int, seed: int) -> str:
         demo = build_channel(default_folder(), log=say)
         proof = build_proof_channel(folder / "channel")
         conda = Conda(executable, folder, [proof.as_uri(), demo.as_uri()])
-        old, lasts, after = state(conda.prefix), {}, {}
+        old = state(conda.prefix)
+        lasts: dict[tuple[str, ...], float] = {}
+        after: dict[tuple[str, ...], State] = {}
         for change in _CHANGES:
             lasts[change] = conda.run(*change)
             after[change] = state(conda.prefix)

@@ -30,8 +30,8 @@ SEED = int(os.environ.get("MLINFN_SEED") or random.SystemRandom().randrange(10**
 POINTS = sample(6, 20)
 INSIDE = "MLINFN_IN_NAMESPACE"
 NAME = "tight"
-SIZE = 64_000_000
-FILES = 10_000
+SIZE = 300_000_000
+FILES = 30_000
 KINDS = ("create", "install", "update", "rollback")
 NEEDED = {"bytes": 46_000_000, "files": 4_600}
 """Of a change here, as it is estimated; it takes a fifth of that in truth."""
