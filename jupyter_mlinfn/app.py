@@ -95,6 +95,8 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
     async def _start(self) -> None:
         assert self._rooms is not None  # noqa: S101 - initialize_settings comes first
         try:
+            # Before the trash is cleared.
+            await self._rooms.space.start()
             await self._rooms.envs.start()
             await self._rooms.jobs.recover()
             await self._rooms.revising.start()

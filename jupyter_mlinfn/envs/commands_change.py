@@ -99,6 +99,8 @@ async def _plan_or_do(
         _show_changes(job.result["packages"])
         print(f"{environment.name} is at revision {job.result['revision']}.")
         await _tell_users(environment, job)
+    # In a server that goes on behind the user's back; this process ends now.
+    await rooms.space.trimmed()
     return 0 if job.state == "done" else 1
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from ..support.hashes import problems
@@ -103,6 +104,10 @@ def test_the_history_goes_with_its_environment(env: Changing, platform: Platform
     # One of the same name made by other means after that begins anew.
     again = env.server.ended(env.server.create("My env", ["mlinfn-plots"])["id"])
     assert again["state"] == "done"
+    # Python's compileall would make the folders again that it was about to write to.
+    wait_for(
+        lambda: not any(env.prefix in Path(p.info["exe"] or "").parents for p in psutil.process_iter(["exe"]))
+    )
     env.prefix.rename(platform.folder / "moved by hand")
     made = env.server.ended(env.server.create("My env")["id"])
     assert made["state"] == "done", made

@@ -21,6 +21,7 @@ from ..writer import Writers
 from . import measure
 from .inventory import Inventory, Plan
 from .prune import KIND, Pruning
+from .sweep import sweep
 from .work import FILE
 
 _log = logging.getLogger(__name__)
@@ -60,6 +61,9 @@ class SpaceService:
         self._read = False
         self._looked = float("-inf")
         self._measuring: asyncio.Task[None] | None = None
+        self._trimming: asyncio.Task[None] | None = None
+        self._trim_again = False
+        self._writers = writers
         jobs.register(KIND, Pruning(places, cache, writers, self.ask, self._measure_anew))
 
     @property
@@ -67,10 +71,16 @@ class SpaceService:
         """Bytes that the revisions of all environments may take."""
         return self._limit
 
+    async def start(self) -> None:
+        """Clear away what is left of environments that are no more, see `sweep`."""
+        await sweep(self._places, self._writers)
+
     async def close(self) -> None:
-        if self._measuring is not None:
-            self._measuring.cancel()
-            await asyncio.wait([self._measuring])
+        tasks = [task for task in (self._measuring, self._trimming) if task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def kept(self, name: str) -> tuple[int | None, int | None]:
         """Bytes that forgetting the old revisions of an environment frees, as last measured, and the
@@ -156,18 +166,15 @@ class SpaceService:
             raise from_os_error("Nothing can be cleaned up now.", error) from error
 
     async def trim(self) -> None:
-        """Keep the revisions within their limit; in the background, as a job where something is to go."""
-        await self._read_once()
-        if self._limit is None:
-            return
-        try:
-            inventory = await self._measured()
-            over = inventory.over(self._limit)
-            if over:
-                request = {"cache": False, "keep_from": over}
-                await self._jobs.submit(KIND, "Forget the oldest revisions", subject={}, request=request)
-        except (MlinfnError, OSError) as error:
-            _log.info("The revisions could not be kept within their limit: %s", error)
+        """Have the revisions kept within their limit; in the background, for nobody waits for that."""
+        self._trim_again = True
+        if self._trimming is None or self._trimming.done():
+            self._trimming = asyncio.ensure_future(self._trim())
+
+    async def trimmed(self) -> None:
+        """Wait until `trim` has done what there was to do."""
+        if self._trimming is not None:
+            await asyncio.wait([self._trimming])
 
     async def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Have a worker process do something with files, see `work`.
@@ -237,6 +244,24 @@ class SpaceService:
             _log.info("The space could not be measured: %s", error)
         finally:
             self._measuring = None
+
+    async def _trim(self) -> None:
+        await self._read_once()
+        while self._trim_again and self._limit is not None:
+            self._trim_again = False
+            try:
+                inventory = await self._measure(gently=True)
+                self._changed()
+                # In a thread: of hundreds of revisions it takes a quarter of a second.
+                over = await asyncio.to_thread(inventory.over, self._limit)
+                if over:
+                    request = {"cache": False, "keep_from": over}
+                    job = await self._jobs.submit(
+                        KIND, "Forget the oldest revisions", subject={}, request=request
+                    )
+                    await self._jobs.wait(job.id)
+            except (MlinfnError, OSError) as error:
+                _log.info("The revisions could not be kept within their limit: %s", error)
 
     async def _measured(self) -> Inventory:
         """What there is now: somebody is about to remove things on the strength of it."""
