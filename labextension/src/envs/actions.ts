@@ -6,6 +6,7 @@ import { IEnvironment, IRunningKernel } from './api';
 export namespace CommandIDs {
   export const create = 'jupyter-mlinfn:new-environment';
   export const manage = 'jupyter-mlinfn:environments';
+  export const space = 'jupyter-mlinfn:space';
 }
 
 /**

@@ -3,6 +3,7 @@ import { ServerConnection } from '@jupyterlab/services';
 import { query, request } from '../api';
 import { IJob } from '../jobs/api';
 import { ChangesApi, IDrift, IWriter, Manager } from './changesApi';
+import { SpaceApi } from './spaceApi';
 
 export interface IKernel {
   /** As in /api/kernelspecs. */
@@ -138,9 +139,11 @@ export interface IPackageHit {
 export class EnvsApi {
   constructor(private settings: ServerConnection.ISettings) {
     this.changes = new ChangesApi(settings);
+    this.space = new SpaceApi(settings);
   }
 
   readonly changes: ChangesApi;
+  readonly space: SpaceApi;
 
   list(): Promise<IEnvironmentList> {
     return request('envs', this.settings);

@@ -29,14 +29,23 @@ export function ChangePane(props: {
   const [isSubmitting, setSubmitting] = useState(false);
   const id = useId();
   const form = useRef<HTMLFormElement>(null);
-  useEffect(() => {
-    form.current?.scrollIntoView?.({ block: 'nearest' });
+  const takeFocus = (): void =>
     (
       form.current?.querySelector<HTMLElement>('[role="combobox"]') ??
       form.current
     )?.focus();
+  useEffect(() => {
+    form.current?.scrollIntoView?.({ block: 'nearest' });
+    takeFocus();
     model.ask(0);
   }, [model]);
+  const { state } = model.preview;
+  useEffect(() => {
+    // A suggestion that was taken is gone, and the focus with it.
+    if (document.activeElement === document.body) {
+      takeFocus();
+    }
+  }, [state]);
 
   const { intent, plan, refusal, preview } = model;
   const isAsking = preview.state === 'asking';

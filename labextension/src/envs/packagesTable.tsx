@@ -3,7 +3,6 @@ import { Button } from '@jupyterlab/ui-components';
 import React, { useState } from 'react';
 
 import { formatBytes } from '../format';
-import { PLAIN } from '../jobs/jobView';
 import { IInstalledPackage } from './api';
 import { Intent } from './changesApi';
 
@@ -109,7 +108,8 @@ function Rows(props: {
                   <Button
                     key={action}
                     small
-                    className={PLAIN}
+                    minimal
+                    className="jp-mlinfn-Link"
                     disabled={changes.disabled}
                     aria-label={
                       action === 'update'

@@ -18,6 +18,7 @@ import { JobsList } from './jobsList';
 import { EnvsModel } from './model';
 import { confirmRemoval } from './removeDialog';
 import { moveFocus } from './roving';
+import { Space } from './space';
 
 /**
  * Below this width, in pixels, the list stands above the details.
@@ -35,7 +36,7 @@ export interface IPanelOptions {
 /**
  * What is shown beside the list.
  */
-type Choice = { env: string } | { job: string } | null;
+type Choice = { env: string } | { job: string } | { space: true } | null;
 
 /**
  * The environments, and one of them closely.
@@ -62,6 +63,13 @@ export class EnvironmentsPanel extends ReactWidget {
    */
   get chosenJob(): string | null {
     return this._choice && 'job' in this._choice ? this._choice.job : null;
+  }
+
+  /**
+   * Whether it is shown what takes the space.
+   */
+  get showsSpace(): boolean {
+    return this._choice !== null && 'space' in this._choice;
   }
 
   get stateChanged(): ISignal<this, void> {
@@ -120,7 +128,8 @@ function Content(props: {
   useSignal(panel.stateChanged);
 
   const shown = useRef<HTMLDivElement>(null);
-  const choice = panel.chosenId ?? panel.chosenJob;
+  const choice =
+    panel.chosenId ?? panel.chosenJob ?? (panel.showsSpace ? 'space' : null);
   useEffect(() => {
     // Where the list stands above, what was chosen would be out of sight.
     if (choice !== null && panel.hasClass('jp-mod-narrow')) {
@@ -153,9 +162,13 @@ function Content(props: {
   const job = panel.chosenJob ? jobs.model.get(panel.chosenJob) : undefined;
   const chosen =
     environments.find(env => env.id === panel.chosenId) ??
-    (job ? undefined : environments[0]);
+    (job || panel.showsSpace ? undefined : environments[0]);
   // One stop of the Tab key for the whole list; arrow keys move in it.
   const tabStop = job?.id ?? chosen?.id ?? jobs.model.jobs[0]?.id ?? null;
+  const started = (next: IJob): void => {
+    jobs.model.adopt(next);
+    panel.choose({ job: next.id });
+  };
   const create = (
     <Button className={PRIMARY} onClick={() => void actions.newEnvironment()}>
       {trans.__('New environment')}
@@ -199,6 +212,15 @@ function Content(props: {
             )}
           </p>
         )}
+        <Button
+          minimal
+          small
+          className="jp-mlinfn-Link"
+          aria-current={panel.showsSpace}
+          onClick={() => panel.choose({ space: true })}
+        >
+          {trans.__('What takes the space…')}
+        </Button>
         {places?.private.problem && (
           <p className="jp-mlinfn-warning">{places.private.problem}</p>
         )}
@@ -209,7 +231,14 @@ function Content(props: {
         ))}
       </nav>
       <div ref={shown} className="jp-mlinfn-Environments-chosen" tabIndex={-1}>
-        {job ? (
+        {panel.showsSpace ? (
+          <Space
+            api={options.api.space}
+            envs={envs}
+            started={started}
+            trans={trans}
+          />
+        ) : job ? (
           <JobView
             key={job.id}
             job={job}
@@ -233,10 +262,7 @@ function Content(props: {
             api={options.api}
             actions={actions}
             busy={jobAt(chosen, jobs.model.jobs)}
-            started={next => {
-              jobs.model.adopt(next);
-              panel.choose({ job: next.id });
-            }}
+            started={started}
             remove={environment => panel.remove(environment)}
             trans={trans}
           />

@@ -26,6 +26,7 @@ import {
   changePresenter,
   creationPresenter,
   IJobPlace,
+  prunePresenter,
   removalPresenter
 } from './presenters';
 
@@ -162,6 +163,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
           widget.content.choose({ env: args.id });
         } else if (typeof args.job === 'string') {
           widget.content.choose({ job: args.job });
+        } else if (args.space === true) {
+          widget.content.choose({ space: true });
         }
         shell.activateById(widget.id);
         void envs.refresh();
@@ -173,11 +176,22 @@ const plugin: JupyterFrontEndPlugin<void> = {
           properties: {
             id: { type: 'string', description: 'The environment to show' },
             job: { type: 'string', description: 'The job to show' },
+            space: {
+              type: 'boolean',
+              description: 'Whether to show what takes the space'
+            },
             cwd: { type: 'string', description: 'Given by the launcher' },
             isPalette: { type: 'boolean' }
           }
         }
       }
+    });
+
+    commands.addCommand(CommandIDs.space, {
+      label: trans.__('Space of environments'),
+      caption: trans.__('See what takes the space, and clean up'),
+      execute: () => commands.execute(CommandIDs.manage, { space: true }),
+      describedBy: { args: { type: 'object', properties: {} } }
     });
 
     const inForm: IJobPlace = {
@@ -205,6 +219,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       'envs.change',
       changePresenter(envs, actions, inPanel, trans)
     );
+    jobs.addPresenter('envs.prune', prunePresenter(inPanel, trans));
     jobs.addPresenter('envs.remove', removalPresenter(inPanel, trans));
 
     if (restorer) {
@@ -225,6 +240,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
       });
     }
     const category = trans.__('Platform');
+    palette?.addItem({ command: CommandIDs.space, category });
     for (const [rank, command] of [
       CommandIDs.create,
       CommandIDs.manage

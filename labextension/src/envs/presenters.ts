@@ -108,19 +108,20 @@ export function changePresenter(
     doing: job => job.title,
     done: job => {
       const revision = job.result?.revision;
-      const told =
-        typeof revision === 'number'
-          ? trans.__('%1: revision %2.', labelOf(job), String(revision))
-          : trans.__('%1 is changed.', labelOf(job));
+      return typeof revision === 'number'
+        ? trans.__('%1: revision %2', labelOf(job), String(revision))
+        : trans.__('%1 is changed', labelOf(job));
+    },
+    note: job => {
       const kernels = restarted.has(job.id) ? [] : kernelsOf(job);
       return kernels.length === 0
-        ? told
-        : `${told} ${trans._n(
+        ? ''
+        : trans._n(
             '%1 kernel runs in it: %2',
             '%1 kernels run in it: %2',
             kernels.length,
             kernels.map(nameOfKernel).join(', ')
-          )}`;
+          );
     },
     interrupted: job =>
       trans.__('%1 was interrupted when the server stopped.', job.title),
@@ -150,6 +151,28 @@ export function changePresenter(
       });
       return offered;
     }
+  };
+}
+
+/**
+ * The cleaning up, in words.
+ */
+export function prunePresenter(
+  place: IJobPlace,
+  trans: TranslationBundle
+): IJobPresenter {
+  return {
+    ...place,
+    doing: () => trans.__('Cleaning up'),
+    done: job => {
+      const freed = job.result?.freed_bytes;
+      return typeof freed === 'number'
+        ? trans.__('Cleaned up; %1 came back', formatBytes(freed))
+        : trans.__('Cleaned up');
+    },
+    interrupted: () =>
+      trans.__('Cleaning up was interrupted when the server stopped.'),
+    actions: () => []
   };
 }
 

@@ -5,7 +5,6 @@ import React, { useEffect, useState } from 'react';
 import { MlinfnError } from '../api';
 import { ErrorView } from '../errorView';
 import { formatBytes } from '../format';
-import { PLAIN } from '../jobs/jobView';
 import { EnvsApi, IEnvironment } from './api';
 import { IRevision, IRevisionList } from './changesApi';
 import { countChanges, describeFiles, Diff } from './diff';
@@ -130,7 +129,8 @@ function Row(props: {
         (revision.restorable ? (
           <Button
             small
-            className={PLAIN}
+            minimal
+            className="jp-mlinfn-Link"
             disabled={goBack === undefined}
             aria-label={trans.__('Go back to revision %1', String(number))}
             onClick={() => goBack?.(number)}

@@ -115,6 +115,9 @@ export function JobView(props: IJobViewProps): JSX.Element {
             ' ' + trans.__('in %1', formatDuration(taken, trans))}
         </p>
       )}
+      {job.state === 'done' && presenter.note?.(job) && (
+        <p>{presenter.note(job)}</p>
+      )}
       {job.state === 'failed' && (
         <p className="jp-mlinfn-Job-outcome">
           <strong>{outcome}</strong>

@@ -46,7 +46,8 @@ export class JobNotifications {
   private _tellDone(job: IJob): void {
     const presenter = this._jobs.presenterOf(job);
     const actions = presenter.actions(job).slice(0, 2);
-    Notification.success(presenter.done(job), {
+    const told = [presenter.done(job), presenter.note?.(job)];
+    Notification.success(told.filter(part => part).join('. '), {
       autoClose: 15000,
       actions: actions.map(({ label, run }, index) => ({
         label,

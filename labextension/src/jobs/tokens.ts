@@ -20,6 +20,8 @@ export interface IJobPresenter {
   doing(job: IJob): string;
   /** What was done: myenv is ready */
   done(job: IJob): string;
+  /** What else there is to know when it is done; '' for nothing. */
+  note?(job: IJob): string;
   /** What was not finished: Creating myenv was interrupted when the server stopped. */
   interrupted(job: IJob): string;
   /** Steps that follow a job that is done, the likeliest first. */
