@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
@@ -191,6 +192,21 @@ def test_a_wheel_that_does_not_arrive(
     (wheel,) = pip_install.fetch(plan, store, prefix=prefix, log=lambda line: None)
     index.refuse()
     assert pip_install.fetch(plan, store, prefix=prefix, log=lambda line: None) == [wheel]
+
+
+def test_what_a_killed_fetch_left_is_swept(prefix: Path, index: ChannelServer, tmp_path: Path) -> None:
+    plan = answer(prefix, "cow")
+    store = tmp_path / "wheels"
+    for name in ("killed", "at-work", "young"):
+        (store / f".loading-{name}").mkdir(parents=True)
+        (store / f".loading-{name}" / "half.whl").write_bytes(b"half")
+    for name in ("killed", "at-work"):
+        os.utime(store / f".loading-{name}", (1, 1))
+    descriptor = os.open(store / ".loading-at-work", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    pip_install.fetch(plan, store, prefix=prefix, log=lambda line: None)
+    os.close(descriptor)
+    assert {path.name for path in store.glob(".*")} == {".loading-at-work", ".loading-young"}
 
 
 def test_pip_that_says_nothing_is_ended_with_all_it_started(prefix: Path, index: ChannelServer) -> None:

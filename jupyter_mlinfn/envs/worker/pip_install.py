@@ -7,12 +7,15 @@ running anything, into whatever folder it is told.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,6 +31,10 @@ from .pip_failures import translate
 from .pip_models import PlannedWheel, Staged, Wheel
 
 WHAT = "pip's packages could not be fetched."
+
+_LOADING = ".loading-"
+_YOUNG = 60.0
+"""Seconds: a folder that was made just now may not be locked yet."""
 
 Progress = Callable[[dict[str, Any]], None]
 
@@ -157,7 +164,8 @@ def _load(
             shown = done + arrived if total is None else min(total, done + arrived)
             progress({"phase": "downloading", "bytes_done": shown, "bytes_total": total})
 
-    with tempfile.TemporaryDirectory(prefix=".loading-", dir=store) as name:
+    sweep(store)
+    with tempfile.TemporaryDirectory(prefix=_LOADING, dir=store) as name, _in_use(Path(name)):
         work = Path(name)
         wanted = work / "requirements.txt"
         wanted.write_text("".join(map(_requirement, planned)), encoding="utf-8")
@@ -176,6 +184,34 @@ def _load(
         if outcome.code != 0:
             raise _with_need(translate(outcome.text, WHAT), total, store)
         return _keep(planned, work, store)
+
+
+def sweep(store: Path) -> None:
+    """Remove what fetches that were killed have left; those at work hold a lock."""
+    for folder in store.glob(f"{_LOADING}*"):
+        with contextlib.suppress(OSError):  # locked, gone meanwhile, or no locks here: then it stays
+            if time.time() - folder.stat().st_mtime < _YOUNG:
+                continue
+            with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def _in_use(folder: Path) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # a file system without locks: nobody sweeps there either
+            stack.enter_context(_locked(folder, fcntl.LOCK_EX))
+        yield
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, kind: int) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, kind)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _with_need(error: MlinfnError, total: int | None, store: Path) -> MlinfnError:
