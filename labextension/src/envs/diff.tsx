@@ -28,7 +28,11 @@ export function Diff(props: {
   isPlan: boolean;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { packages, files, isPlan, trans } = props;
+  const { files, isPlan, trans } = props;
+  // What was asked for first: the rest comes with it.
+  const packages = props.packages
+    .filter(item => item.requested)
+    .concat(props.packages.filter(item => !item.requested));
   return (
     <div
       className="jp-mlinfn-scroll"

@@ -161,7 +161,8 @@ function Limit(props: {
   trans: TranslationBundle;
 }): JSX.Element {
   const { limit, trans } = props;
-  const known = limit === null ? '' : String(limit / GB);
+  const known =
+    limit === null ? '' : String(Math.round((limit / GB) * 100) / 100);
   const [text, setText] = useState(known);
   const [error, setError] = useState<MlinfnError | null>(null);
   const id = useId();
