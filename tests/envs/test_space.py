@@ -44,6 +44,12 @@ def prune(env: Changing, **body: Any) -> dict[str, Any]:
     return job
 
 
+def is_at_work(prefix: Path) -> bool:
+    """Whether a process was told of something in the prefix."""
+    commands = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
+    return any(Path(word).is_relative_to(prefix) for command in commands for word in command)
+
+
 def test_sizes_are_net_of_hard_links(env: Changing, platform: Platform) -> None:
     assert env.server.get("api/mlinfn/space")["measured"] is None, "nobody waits for the first measurement"
     env.do(action="install", specs=["mlinfn-hello"])
@@ -105,9 +111,8 @@ def test_the_history_goes_with_its_environment(env: Changing, platform: Platform
     again = env.server.ended(env.server.create("My env", ["mlinfn-plots"])["id"])
     assert again["state"] == "done"
     # Python's compileall would make the folders again that it was about to write to.
-    wait_for(
-        lambda: not any(env.prefix in Path(p.info["exe"] or "").parents for p in psutil.process_iter(["exe"]))
-    )
+    wait_for(lambda: any(env.prefix.rglob("*.pyc")))
+    wait_for(lambda: not is_at_work(env.prefix))
     env.prefix.rename(platform.folder / "moved by hand")
     made = env.server.ended(env.server.create("My env")["id"])
     assert made["state"] == "done", made
