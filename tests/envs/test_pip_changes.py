@@ -105,6 +105,16 @@ def test_a_damaged_kept_wheel_is_not_used(env: Changing, platform: Platform) -> 
     assert problems(env.prefix) == []
 
 
+def test_what_was_given_by_its_url_is_had_again_with_that(env: Changing, index: Path) -> None:
+    url = (index / "cow-1.0-py3-none-any.whl").as_uri()
+    env.do(action="install", manager="pip", specs=[f"cow @ {url}"])
+    assert url in env.site("cow-1.0.dist-info/direct_url.json").read_text()
+    env.site("cow-1.0.dist-info/direct_url.json").unlink()
+    env.do("rollback", revision=2)
+    assert url in env.site("cow-1.0.dist-info/direct_url.json").read_text()
+    assert problems(env.prefix) == []
+
+
 def test_what_conda_owns_is_held_and_said(env: Changing) -> None:
     before = env.versions()
     for spec in ("traitlets==999.0", "modern"):

@@ -45,6 +45,8 @@ class PipEntry(TypedDict):
     """Key of the kept wheel; None where pip was called outside."""
     wheel: str | None
     url: str | None
+    direct_url: Mapping[str, Any] | None
+    """Of one that the user gave a URL for (PEP 610)."""
     requested: bool
 
 
@@ -125,6 +127,7 @@ def read(prefix: Path) -> Contents:
             wheel_sha256=None,
             wheel=None,
             url=None,
+            direct_url=each.direct_url,
             requested=each.requested,
         )
         contents.pip_files[each.name] = dict(each.files or {})

@@ -185,6 +185,7 @@ def entries(staged: Sequence[Unpacked], wheels: Sequence[Wheel]) -> dict[str, Pi
             wheel_sha256=wheel.sha256,
             wheel=wheel.file.name,
             url=wheel.url,
+            direct_url=wheel.direct_url,
             requested=wheel.requested,
         )
     return found

@@ -37,6 +37,7 @@ def stage(
             url=entry["url"],
             sha256=entry["wheel_sha256"],
             requested=entry["requested"],
+            direct_url=entry["direct_url"],
         )
         for entry in entries
     ]
