@@ -112,6 +112,8 @@ def measure(executable: str, kills: int, seed: int) -> str:
         for change in _CHANGES:
             lasts[change] = conda.run(*change)
             after[change] = state(conda.prefix)
+            if wrong := problems(conda.prefix):
+                raise SystemExit(f"The verifier is wrong about conda, which nobody killed: {wrong[:5]}")
             conda.restore()
         tally: Counter[str] = Counter()
         for number in range(kills):

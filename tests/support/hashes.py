@@ -210,11 +210,12 @@ def _distributions(prefix: Path, owned: Collection[str]) -> Iterator[tuple[str, 
             continue
         fields = HeaderParser().parsestr((folder / "METADATA").read_text(encoding="utf-8"))
         entries: dict[str, str | None] = {}
-        with (folder / "RECORD").open(encoding="utf-8", newline="") as lines:
-            for row in csv.reader(lines):
-                path = posixpath.normpath(posixpath.join(posixpath.dirname(place), row[0]))
-                if not path.endswith((".pyc", ".pyo")):
-                    entries[path] = _hexadecimal(row[1])
+        # Without a record it owns nothing, and its files are told to be of nobody.
+        record = folder / "RECORD"
+        for row in csv.reader(record.read_text(encoding="utf-8").splitlines() if record.exists() else ()):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(place), row[0]))
+            if not path.endswith((".pyc", ".pyo")):
+                entries[path] = _hexadecimal(row[1])
         yield fields["Name"].lower().replace("_", "-").replace(".", "-"), fields["Version"], entries
 
 
