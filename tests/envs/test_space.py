@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -117,3 +120,37 @@ def test_the_history_goes_with_its_environment(env: Changing, platform: Platform
     made = env.server.ended(env.server.create("My env")["id"])
     assert made["state"] == "done", made
     assert list(env.revisions()) == [1]
+
+
+def test_from_the_command_line(tmp_path: Path, demo_channel: Path) -> None:
+    platform = Platform(tmp_path, [demo_channel.as_uri()])
+    platform.write_config()
+    cache = platform.environments / ".mlinfn" / "pkgs"
+
+    def env(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "jupyter_mlinfn.cli", "env", *arguments],
+            env=platform.variables(),
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    env("create", "small", "mlinfn-hello=1.0")
+    env("install", "small", "mlinfn-hello=1.1")
+    body = json.loads(env("space", "--json"))
+    assert [(each["name"], each["revisions"]) for each in body["environments"]] == [("small", 2)]
+    assert "Package cache private/environments/.mlinfn/pkgs: " in env("space")
+    assert "mlinfn-hello" not in env("prune", "--cache", "--dry-run"), "revision 1 needs it"
+
+    wanted = ("prune", "--cache", "--keep-from", "small", "2")
+    plan = json.loads(env(*wanted, "--dry-run", "--json"))
+    assert len(plan["packages"]) == 1
+    assert [each["numbers"] for each in plan["revisions"]] == [[1]]
+    assert len(list(cache.glob("mlinfn-hello-1.0*"))) > 0
+    assert "came back" in env(*wanted)
+    assert list(cache.glob("mlinfn-hello-1.0*")) == []
+    assert json.loads(env("space", "--json"))["environments"][0]["revisions"] == 1
