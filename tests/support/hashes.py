@@ -183,9 +183,16 @@ def _paths(record: Mapping[str, Any]) -> dict[str, str | None]:
     found: dict[str, str | None] = {
         path: None for path in record.get("files", ()) if not path.endswith((".pyc", ".pyo"))
     }
+    # conda leaves paths of noarch packages as they are in the package; `files` has the real ones.
+    library = next((path.partition("site-packages/")[0] for path in found if "/site-packages/" in path), "")
     for entry in record["paths_data"]["paths"]:
-        if not entry["_path"].endswith((".pyc", ".pyo")):
-            found[entry["_path"]] = entry.get("sha256_in_prefix") or entry.get("sha256")
+        path = entry["_path"]
+        if path not in found and path.startswith("site-packages/"):
+            path = library + path
+        elif path not in found and path.startswith("python-scripts/"):
+            path = path.replace("python-scripts/", "bin/", 1)
+        if not path.endswith((".pyc", ".pyo")):
+            found[path] = entry.get("sha256_in_prefix") or entry.get("sha256")
     return found
 
 
