@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 META = "conda-meta/"
-_NOT_RECORDS = frozenset({"history", "mlinfn", "state", "frozen", "pinned"})
+_NOT_RECORDS = frozenset({"created_at", "history", "mlinfn", "state", "frozen", "pinned"})
 """What may lie in conda-meta beside the records."""
 
 _KNOWN: dict[tuple[int, ...], str] = {}
