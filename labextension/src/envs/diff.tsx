@@ -27,12 +27,17 @@ export function Diff(props: {
   /** Whether the sizes are of what has to be downloaded. */
   isPlan: boolean;
   trans: TranslationBundle;
-}): JSX.Element {
+}): JSX.Element | null {
   const { files, isPlan, trans } = props;
   // What was asked for first: the rest comes with it.
   const packages = props.packages
     .filter(item => item.requested)
     .concat(props.packages.filter(item => !item.requested));
+  const changed = files.modified.length + files.missing.length;
+  if (packages.length + changed === 0) {
+    // An empty region would be a stop of the Tab key for nothing.
+    return null;
+  }
   return (
     <div
       className="jp-mlinfn-scroll"
@@ -73,7 +78,7 @@ export function Diff(props: {
           </tbody>
         </table>
       )}
-      {[...files.modified, ...files.missing].length > 0 && (
+      {changed > 0 && (
         <ul className="jp-mlinfn-Diff-files">
           {files.modified.map(({ path }) => (
             <li key={`~${path}`}>

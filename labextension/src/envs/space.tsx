@@ -44,6 +44,20 @@ export function Space(props: {
 
   const bytes = (count: number | null): string =>
     count === null ? trans.__('measuring…') : formatBytes(count);
+  // Files count where there is a limit on their number.
+  const withFiles = (
+    count: number | null,
+    files: number | null
+  ): JSX.Element => (
+    <>
+      {bytes(count)}
+      {use?.quota && files !== null && (
+        <span className="jp-mlinfn-optional">
+          {' · ' + trans._n('%1 file', '%1 files', files)}
+        </span>
+      )}
+    </>
+  );
   if (use === null) {
     return error ? (
       <ErrorView error={error} trans={trans} />
@@ -92,8 +106,12 @@ export function Space(props: {
               <td className="jp-mlinfn-number jp-mlinfn-optional">
                 {bytes(env.size)}
               </td>
-              <td className="jp-mlinfn-number">{bytes(env.size_own)}</td>
-              <td className="jp-mlinfn-number">{bytes(env.revisions_bytes)}</td>
+              <td className="jp-mlinfn-number">
+                {withFiles(env.size_own, env.files_own)}
+              </td>
+              <td className="jp-mlinfn-number">
+                {withFiles(env.revisions_bytes, env.revisions_files)}
+              </td>
             </tr>
           ))}
         </tbody>
