@@ -14,6 +14,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from rattler.index import index_fs
@@ -169,7 +170,7 @@ def measure(channel: Path, scratch: Path, rounds: int, conda: str | None) -> Sec
             below(
                 f"{words} at most 0.2 × conda", ratio(own[what], other[what]) if other else None, 0.2, " ×"
             ),
-            below(f"{words} at most 2 s (median)", sorted(own[what])[len(own[what]) // 2], 2, " s"),
+            below(f"{words} at most 2 s (median)", median(own[what]), 2, " s"),
         ]
     return Section(
         "A small change of a big environment",

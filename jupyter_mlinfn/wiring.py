@@ -9,12 +9,13 @@ from pathlib import Path
 from .config import MlinfnConfig
 from .envs.activation import ActivationCache
 from .envs.catalogue import Catalogue
-from .envs.engine import Engine, EngineSettings
+from .envs.engine import Engine
 from .envs.kernelspecs import KernelspecWriter
 from .envs.places import Places
 from .envs.revising import RevisionService
 from .envs.scan import EnvironmentScanner, find_base_prefix
 from .envs.service import EnvironmentService, Kernels
+from .envs.sources import EngineSettings
 from .envs.space.service import SpaceService
 from .envs.writer import Writers, this_server
 from .jobs.journal import Journal

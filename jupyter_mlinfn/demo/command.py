@@ -12,8 +12,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ..envs.engine import Engine, EngineSettings
+from ..envs.engine import Engine
 from ..envs.models import Progress
+from ..envs.sources import EngineSettings
 from .channel import build_channel, default_folder
 from .channel_check import answering_channels
 from .layout import Layout, lay_out, make_read_only, remove

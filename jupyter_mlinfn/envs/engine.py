@@ -2,8 +2,9 @@
 
 All the work is done by worker processes (`worker`); this is their client, for an asyncio loop.
 Plans, searches and versions share one helper process, whose repodata stays warm while somebody
-types and which ends when nobody has asked for a while. An installation has a process of its own:
-cancelling it is killing that process's group.
+types and which ends when nobody has asked for a while. An installation has a process of its own while it
+lasts: cancelling it is killing that process's group. An idle helper becomes that process, and a process
+that has done its work becomes the helper: what it has loaded need not be loaded again.
 """
 
 from __future__ import annotations
@@ -14,43 +15,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from ..errors import BadInputError, ConflictError
+from ..errors import ConflictError
 from . import condarc as condarc_files
 from .condarc import Condarc
 from .models import PackageHit, Plan, PlannedPackage, Progress
-from .redact import Credentials, redact, split_credentials
-from .worker.protocol import WorkerSettings
+from .redact import redact
+from .sources import EngineSettings, Sources
 from .worker_process import Event, WorkerProcess
 
-FALLBACK_CHANNELS = ("conda-forge",)
-"""Where neither our settings nor a .condarc names one."""
-
-
-@dataclass(frozen=True)
-class EngineSettings:
-    """What a site decides.
-
-    Attributes:
-        channels: names or URLs; empty: those of .condarc, else conda-forge.
-        pkgs_dir: package cache, on the file system of the environments (hard links).
-        repodata_dir: cache of the channels' lists.
-        shared_pkgs: package caches of the site, read-only, used in place.
-        memory_budget: bytes that a worker may take; None: whatever is free.
-        solve_timeout: seconds for the solver.
-        idle_timeout: seconds after which an unused helper ends.
-        stall_timeout: seconds without anything arriving after which a channel has failed.
-    """
-
-    channels: Sequence[str]
-    pkgs_dir: Path
-    repodata_dir: Path
-    shared_pkgs: Sequence[Path] = ()
-    memory_budget: int | None = None
-    solve_timeout: float = 120.0
-    idle_timeout: float = 60.0
-    stall_timeout: float = 30.0
+_SMALL = 256 * 1024 * 1024
+"""Bytes that a helper may hold to be used for an installation, or kept after one."""
 
 
 @dataclass(frozen=True)
@@ -86,54 +61,16 @@ class Engine:
     ) -> None:
         self._settings = settings
         self._log = log or logging.getLogger(__name__)
-        self._condarc = condarc or condarc_files.read()
+        self._sources = Sources(settings, condarc or condarc_files.read())
+        self.take_logins = self._sources.take_logins
+        self.channels = self._sources.channels
+        self.warnings = self._sources.warnings
         self._helper: WorkerProcess | None = None
         self._helper_lock = asyncio.Lock()
         self._idle: asyncio.TimerHandle | None = None
         self._pending_plan: asyncio.Future[None] | None = None
         self._users = 0
         self._closing: set[asyncio.Task[None]] = set()
-        self._logins: dict[str, Any] = {}
-
-    def take_logins(self, channels: Sequence[str]) -> list[str]:
-        """Channels as they may be stored, logged and shown: without user, password or token.
-
-        What was taken out is kept in this process only, for all requests to that host: a job
-        that another server takes up again needs it in a .condarc, or typed once more. It looks
-        at the disk where a channel is a path: call it in a thread.
-
-        Raises:
-            BadInputError: one cannot be a channel; ``fields["channels"]`` says which.
-        """
-        clean = []
-        for channel in channels:
-            try:
-                if not channel.isprintable():
-                    raise ValueError("it has control characters")
-                for url in self._condarc.resolve_channels([channel]):
-                    parts = urlsplit(url)
-                    _ = parts.port  # Complains of one that is no number.
-                    if parts.scheme != "file" and (not parts.hostname or " " in url):
-                        raise ValueError("it names no host" if not parts.hostname else "it has a space")
-                    self._logins |= _login(split_credentials(url)[1])
-            except (ValueError, RuntimeError, OSError) as error:
-                shown = redact(channel)
-                raise BadInputError(
-                    f"Not a channel: {shown!r}.",
-                    reason=redact(str(error)),
-                    hint="Give the name of a channel, such as conda-forge, or its URL.",
-                    fields={"channels": [{"value": shown, "message": "no name or URL of a channel"}]},
-                ) from error
-            clean.append(split_credentials(channel)[0] if "://" in channel else channel)
-        return clean
-
-    def channels(self) -> list[str]:
-        """URLs of the channels in use, without credentials."""
-        return [split_credentials(url)[0] for url in self._urls(None)]
-
-    def warnings(self) -> list[str]:
-        """What is wrong with, or not honoured of, the .condarc files."""
-        return list(self._condarc.warnings)
 
     async def plan(
         self, specs: Sequence[str], *, channels: Sequence[str] | None = None, prefix: Path | None = None
@@ -278,17 +215,33 @@ class Engine:
         solves: bool = True,
     ) -> tuple[dict[str, Any], int | None]:
         """The answer of a process of its own, and that one's peak memory."""
-        if self._users == 0 and solves:
-            # What the helper holds of the channels' lists (up to 0.5 GB) is needed here.
-            self._end_idle()
-        settings = await self._worker_settings(channels)
-        worker = await WorkerProcess.start(self._note)
+        settings = self._sources.for_worker(channels)
+        worker = (self._take_idle() if solves else None) or await WorkerProcess.start(self._note)
         try:
             answer = await worker.ask({**request, "settings": settings}, on_event)
-        finally:
+        except BaseException:
             # Shielded: a second cancellation must not leave the group alive.
             await asyncio.shield(worker.kill())
+            raise
+        if solves and self._helper is None and _is_small(worker):
+            self._helper = worker
+            self._end_soon()
+        else:
+            await asyncio.shield(worker.kill())
         return answer, worker.peak_memory
+
+    def _take_idle(self) -> WorkerProcess | None:
+        """The helper, if nobody asks it anything: it has started and knows the channels' lists. One
+        that holds much is ended instead: its memory is needed now."""
+        if self._users or self._helper is None or not self._helper.alive:
+            return None
+        if not _is_small(self._helper):
+            self._end_idle()
+            return None
+        if self._idle is not None:
+            self._idle.cancel()
+        helper, self._helper = self._helper, None
+        return helper
 
     async def close(self) -> None:
         """End the helper. Installations end with the tasks that wait for them."""
@@ -318,7 +271,7 @@ class Engine:
         self._users += 1
         worker: WorkerProcess | None = None
         try:
-            settings = await self._worker_settings(channels)
+            settings = self._sources.for_worker(channels)
             async with self._helper_lock:
                 if unless is not None and unless.done():
                     raise _superseded()  # while it stood in the queue
@@ -332,9 +285,7 @@ class Engine:
             raise
         finally:
             self._users -= 1
-            if self._users == 0:
-                loop = asyncio.get_running_loop()
-                self._idle = loop.call_later(self._settings.idle_timeout, self._end_idle)
+            self._end_soon()
 
     async def _running_helper(self) -> WorkerProcess:
         if self._helper is not None and not self._helper.alive:
@@ -343,6 +294,14 @@ class Engine:
         if self._helper is None:
             self._helper = await WorkerProcess.start(self._note)
         return self._helper
+
+    def _end_soon(self) -> None:
+        """End the helper once nobody has asked it anything for a while."""
+        if self._idle is not None:
+            self._idle.cancel()
+        if self._users == 0:
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(self._settings.idle_timeout, self._end_idle)
 
     def _end_idle(self) -> None:
         helper, self._helper = self._helper, None
@@ -354,51 +313,12 @@ class Engine:
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
-    def _urls(self, channels: Sequence[str] | None) -> list[str]:
-        names = channels or self._settings.channels or self._condarc.channels or FALLBACK_CHANNELS
-        return self._condarc.resolve_channels(names)
-
-    async def _worker_settings(self, channels: Sequence[str] | None) -> dict[str, Any]:
-        condarc = self._condarc
-        known = [*self._urls(None), *(f"{base}/x" for base in condarc.custom_channels.values())]
-        credentials: dict[str, Any] = {}
-        for url in known:
-            credentials |= _login(split_credentials(url)[1])
-        credentials |= self._logins
-        clean = []
-        for url in self._urls(channels):
-            bare, login = split_credentials(url)
-            credentials |= _login(login)
-            clean.append(bare)
-        settings = WorkerSettings(
-            channels=clean,
-            pkgs_dir=str(self._settings.pkgs_dir),
-            repodata_dir=str(self._settings.repodata_dir),
-            shared_pkgs=[str(folder) for folder in self._settings.shared_pkgs],
-            channel_priority=condarc.channel_priority,
-            pinned_packages=list(condarc.pinned_packages),
-            ssl_verify=condarc.ssl_verify,
-            credentials=credentials,
-            proxies=condarc_files.proxy_environment(condarc),
-            memory_budget=self._settings.memory_budget,
-            solve_timeout=self._settings.solve_timeout,
-            stall_timeout=self._settings.stall_timeout,
-        )
-        return settings.to_json()
-
     def _note(self, line: str) -> None:
         self._log.debug("package engine: %s", redact(line))
 
 
-def _login(credentials: Credentials | None) -> dict[str, Any]:
-    """An entry of rattler's authentication file; names of the kinds as in
-    rattler_networking's `Authentication`."""
-    if credentials is None:
-        return {}
-    if credentials.token is not None:
-        return {credentials.host: {"CondaToken": credentials.token}}
-    login = {"username": credentials.user or "", "password": credentials.password or ""}
-    return {credentials.host: {"BasicHTTP": login}}
+def _is_small(worker: WorkerProcess) -> bool:
+    return worker.peak_anonymous is not None and worker.peak_anonymous <= _SMALL
 
 
 def _superseded() -> Superseded:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from jupyter_mlinfn.envs.condarc import Condarc
-from jupyter_mlinfn.envs.engine import Engine, EngineSettings
+from jupyter_mlinfn.envs.engine import Engine
+from jupyter_mlinfn.envs.sources import EngineSettings
 from jupyter_mlinfn.envs.worker import cache_guard
 from jupyter_mlinfn.errors import MlinfnError
 from tests.support.channel_server import ChannelServer

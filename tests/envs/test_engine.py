@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from jupyter_mlinfn.envs.condarc import Condarc
-from jupyter_mlinfn.envs.engine import Engine, EngineSettings, Superseded
+from jupyter_mlinfn.envs.engine import Engine, Superseded
 from jupyter_mlinfn.envs.models import Progress
+from jupyter_mlinfn.envs.sources import EngineSettings
 from jupyter_mlinfn.envs.worker_process import environment
 from jupyter_mlinfn.errors import BadInputError, DependencyError, NotFoundError, UnsolvableError
 from tests.support.channel_server import ChannelServer
@@ -518,8 +519,33 @@ async def test_memory_is_reported(engine: Engine, tmp_path: Path) -> None:
     assert 10_000_000 < result.peak_memory < 300_000_000
 
 
-async def test_an_installation_gets_the_memory_of_the_idle_helper(engine: Engine, tmp_path: Path) -> None:
+async def test_an_idle_helper_installs_and_serves_on(engine: Engine, tmp_path: Path) -> None:
+    await engine.plan([])
+    (helper,) = helpers()
+    seen: list[list[psutil.Process]] = []
+    await engine.install(
+        tmp_path / "envs" / "e", [], on_progress=lambda _: seen.append(helpers()), on_log=nothing
+    )
+    assert all(processes == [helper] for processes in seen)
+    await engine.search("num")
+    assert helpers() == [helper]
+
+
+async def test_an_installation_gets_the_memory_of_a_big_idle_helper(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jupyter_mlinfn.envs.engine._SMALL", 1)
     await engine.plan([])
     (helper,) = helpers()
     await engine.install(tmp_path / "envs" / "e", [], on_progress=nothing, on_log=nothing)
     assert not helper.is_running()
+    assert helpers() == []
+
+
+async def test_a_helper_that_becomes_of_an_installation_ends_when_nobody_asks(
+    tmp_path: Path, server: ChannelServer
+) -> None:
+    engine = Engine(settings(tmp_path, server.url, idle_timeout=0.2), condarc=Condarc())
+    await engine.install(tmp_path / "envs" / "e", [], on_progress=nothing, on_log=nothing)
+    await until(lambda: not helpers())
+    await engine.close()

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from jupyter_mlinfn.envs.condarc import Condarc
-from jupyter_mlinfn.envs.engine import Engine, EngineSettings
+from jupyter_mlinfn.envs.engine import Engine
+from jupyter_mlinfn.envs.sources import EngineSettings
 from jupyter_mlinfn.envs.worker.failures import Place, translate
 from jupyter_mlinfn.errors import (
     BadInputError,

@@ -83,7 +83,7 @@ def inspect(prefix: Path, before: Tree, revision: Mapping[str, Any]) -> Drift:
     """
     tree = walk(prefix)
     if tree == before:
-        return Drift(tree, unchanged(revision))
+        return Drift(tree, unchanged(prefix, revision))
     now = contents.read(prefix)
     carry_over(now, revision)
     drift = Drift(tree, now)
@@ -135,9 +135,10 @@ def _only_moved(before: Stat, now: Stat) -> bool:
     return before[:2] == now[:2]
 
 
-def unchanged(revision: Mapping[str, Any]) -> Contents:
-    """The packages as a revision has them, without their files: nothing had to be read for that."""
+def unchanged(prefix: Path, revision: Mapping[str, Any]) -> Contents:
+    """The packages as a revision has them: nothing has to be read for that."""
     return Contents(
+        unread=prefix,
         conda={entry["file"]: entry for entry in revision["conda"]},
         pip={entry["name"]: entry for entry in revision["pip"]},
     )

@@ -11,7 +11,6 @@ from typing import Any
 from ..marker import Marker, read_marker, write_marker
 from ..names import package_name
 from . import contents, differences, drift, transaction
-from .contents import Contents
 from .layout import Damaged, History
 from .tree import walk
 
@@ -146,8 +145,3 @@ def _asked_outside(revision: Mapping[str, Any], found: drift.Drift) -> tuple[lis
         if change["change"] == "added" and change["requested"] and change["name"] not in known:
             wanted.append(change["name"])
     return specs, pip_specs
-
-
-def lists(contained: Contents) -> tuple[list[Any], list[Any]]:
-    """The conda and pip packages, as `body` takes them."""
-    return list(contained.conda.values()), list(contained.pip.values())

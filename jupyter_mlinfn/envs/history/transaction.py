@@ -32,7 +32,7 @@ from typing import Any
 
 from ...errors import ConflictError, MlinfnError
 from ..marker import read_marker, write_marker
-from .layout import History, sealed, sync_folder, write_json
+from .layout import History, sync_folder, write_json, write_parts
 from .tree import Tree, is_told, parents, stat_of
 
 LOG = "conda-meta/history"
@@ -149,9 +149,7 @@ class Transaction:
         for path in coming:
             if is_told(path) and (stat := stat_of(self.staging / path)) is not None:
                 index[path] = stat
-        write_json(self._rev / "index.json", index)
-        write_json(self._rev / "delta.json", sealed(delta))
-        write_json(self._rev / "revision.json", sealed(revision))
+        write_parts(self._rev, revision, delta, index)
         for folder in (old, self._rev, self.folder):
             sync_folder(folder)
         _sync_volume(self.folder)
@@ -344,9 +342,7 @@ class Transaction:
         marker = read_marker(self.prefix)
         if marker is not None:
             write_marker(self.prefix, replace(marker, **journal["marker"]))
-        for number in self.history.numbers()[:-1][-3:]:
-            with suppress(FileNotFoundError):
-                (self.history.revision(number) / "index.json").unlink()
+        self.history.forget_older_indexes()
         # The journal last: as long as it is there, the marker may have to be written again.
         shutil.rmtree(self.staging, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -384,17 +380,13 @@ def record(history: History, revision: Mapping[str, Any], delta: Mapping[str, An
     made = history.folder / f"record-{uuid.uuid4().hex}"
     try:
         (made / "old").mkdir(parents=True)
-        write_json(made / "index.json", index)
-        write_json(made / "delta.json", sealed(delta))
-        write_json(made / "revision.json", sealed(revision))
+        write_parts(made, revision, delta, index)
         made.rename(history.revision(revision["number"]))
     except OSError:
         shutil.rmtree(made, ignore_errors=True)
         raise
     sync_folder(history.revisions)
-    for number in history.numbers()[:-1][-3:]:
-        with suppress(FileNotFoundError):
-            (history.revision(number) / "index.json").unlink()
+    history.forget_older_indexes()
 
 
 def _in_the_way(path: str) -> MlinfnError:

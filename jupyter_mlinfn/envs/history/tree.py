@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 Stat = tuple[int, int, int]
@@ -35,18 +34,20 @@ def walk(prefix: Path) -> Tree:
         folder = folders.pop()
         try:
             # os, not pathlib: forty thousand files, and Path objects triple the time.
-            entries = list(os.scandir(f"{root}/{folder}"))
+            with os.scandir(f"{root}/{folder}") as entries:
+                for entry in entries:
+                    path = folder + entry.name
+                    if entry.is_dir(follow_symlinks=False):
+                        if entry.name != "__pycache__":
+                            folders.append(path + "/")
+                    elif is_told(path):
+                        try:
+                            status = entry.stat(follow_symlinks=False)
+                        except FileNotFoundError:
+                            continue
+                        found[path] = (status.st_size, status.st_mtime_ns, status.st_ino)
         except (FileNotFoundError, NotADirectoryError):
             continue
-        for entry in entries:
-            path = folder + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name != "__pycache__":
-                    folders.append(path + "/")
-            elif is_told(path):
-                with suppress(FileNotFoundError):
-                    status = entry.stat(follow_symlinks=False)
-                    found[path] = (status.st_size, status.st_mtime_ns, status.st_ino)
     return found
 
 

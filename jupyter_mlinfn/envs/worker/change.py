@@ -13,7 +13,6 @@ from typing import Any
 
 from ...errors import ConflictError, DependencyError, from_os_error
 from ..history import contents, revisions
-from ..history.contents import Contents
 from ..history.drift import Drift
 from ..history.layout import History
 from ..history.transaction import LOG, Transaction, WriterReplaced, recover
@@ -142,20 +141,9 @@ class Change:
             )
 
     async def _open(self, revision: dict[str, Any], drift: Drift) -> Part:
-        now = drift.contents
-        if not now.conda_files:
-            # Nothing was touched, so nothing was read yet.
-            now = await asyncio.to_thread(self._contents, revision)
         kind = await asyncio.to_thread(_kind, self._request)
-        self._part = kind(self._session, self._output, self._request, self._history, revision, now)
+        self._part = kind(self._session, self._output, self._request, self._history, revision, drift.contents)
         return self._part
-
-    def _contents(self, revision: Mapping[str, Any]) -> Contents:
-        from ..history.drift import carry_over
-
-        now = contents.read(self._prefix)
-        carry_over(now, revision)
-        return now
 
     def _prepare(
         self,

@@ -62,23 +62,10 @@ class CondaPart(Part):
         gone = set(plan.going)
         conda = {name: entry for name, entry in self.now.by_name().items() if name not in gone}
         conda |= came.by_name()
-        kept_files = {
-            path
-            for file, files in self.now.conda_files.items()
-            if self.now.conda[file]["name"] not in gone
-            for path in files
-        }
-        removed = [
-            path
-            for entry in plan.going.values()
-            for path in self.now.conda_files[entry["file"]]
-            if path not in kept_files
-        ]
         pip, displaced = self._displaced(staging, conda.get("python"))
+        removed = self._files_going(plan.going, displaced)
         packages = list(planned.packages)
         packages += differences.between({}, {}, {name: self.now.pip[name] for name in displaced}, {})
-        for name in displaced:
-            removed += [path for path in self.now.pip_files[name] if path not in kept_files]
         wanted = {package_name(spec) for spec in planned.specs}
         for entry in conda.values():
             entry["requested"] = entry["name"] in wanted
@@ -86,6 +73,20 @@ class CondaPart(Part):
             spec for spec in planned.pip_specs if canonicalize_name(package_name(spec)) not in displaced
         ]
         return Staged(packages, conda, pip, removed)
+
+    def _files_going(self, going: Mapping[str, CondaEntry], displaced: Sequence[str]) -> list[str]:
+        """The files of packages that go, without those that another package has as well."""
+        if not going and not displaced:
+            return []
+        staying = {
+            path
+            for file, files in self.now.conda_files.items()
+            if self.now.conda[file]["name"] not in going
+            for path in files
+        }
+        files = [path for entry in going.values() for path in self.now.conda_files[entry["file"]]]
+        files += [path for name in displaced for path in self.now.pip_files[name]]
+        return [path for path in files if path not in staying]
 
     def log_entry(self, staged: Staged) -> str:
         """As conda writes it, so that `conda list --revisions` and `conda env export` know of it."""

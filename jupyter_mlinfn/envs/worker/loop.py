@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _SESSION_AGE = 600.0
 """Seconds after which channels are asked again whether something is new."""
-_ONCE = ("install", "change")
-"""After one of these the worker ends."""
 _BUSY = 0.2
 """CPU seconds within the stall timeout above which a process is at work, not waiting."""
 
@@ -81,8 +79,6 @@ class _Worker:
                     peak_memory=memory.peak_memory(),
                     peak_anonymous=self._guard.peak if self._guard else None,
                 )
-            if request["op"] in _ONCE:
-                os._exit(0)
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         for line in sys.stdin:
@@ -95,6 +91,7 @@ class _Worker:
         os._exit(0)
 
     async def _work(self, request: dict[str, Any], settings: WorkerSettings) -> dict[str, Any]:
+        self._installation = self._change = None
         session, solver, search = self._open(settings)
         if request["op"] == "install":
             self._installation = Installation(session, self._output, Path(request["prefix"]))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...errors import ConflictError, MlinfnError, NotFoundError
 from ..history import differences, going_back
-from ..history.contents import same_record
+from ..history.contents import CondaEntry, PipEntry, same_record
 from ..history.going_back import Way
 from ..history.layout import Damaged
 from ..history.tree import sha256_of
@@ -52,7 +52,7 @@ class RollbackPart(Part):
             change["cached"] = bool(cached.get(change["name"], True))
         return Outcome(
             packages=packages,
-            files=self._files(plan),
+            files=self._files(plan, packages),
             specs=list(target["specs"]),
             pip_specs=list(target["pip_specs"]),
             channels=list(target["channels"]),
@@ -94,9 +94,9 @@ class RollbackPart(Part):
     def settle(self, planned: Outcome, staging: Path) -> Staged:
         plan: _Plan = planned.plan
         target = plan.target
-        conda = {entry["name"]: dict(entry) for entry in target["conda"]}
-        pip = {entry["name"]: dict(entry) for entry in target["pip"]}
-        return Staged(planned.packages, conda, pip, sorted(plan.way.gone))  # type: ignore[arg-type]
+        conda: dict[str, CondaEntry] = {entry["name"]: entry for entry in target["conda"]}
+        pip: dict[str, PipEntry] = {entry["name"]: entry for entry in target["pip"]}
+        return Staged(planned.packages, conda, pip, sorted(plan.way.gone))
 
     def log_entry(self, staged: Staged) -> str:
         from datetime import datetime
@@ -175,21 +175,16 @@ class RollbackPart(Part):
         way.pip = {name: entry for name, entry in wanted_pip.items() if self.now.pip.get(name) != entry}
         return way
 
-    def _files(self, plan: _Plan) -> dict[str, Any]:
+    def _files(self, plan: _Plan, packages: Sequence[differences.PackageChange]) -> dict[str, Any]:
         """Files that are put right without their package changing."""
+        touched = [*plan.way.kept, *plan.way.lost]
+        if not touched:
+            return differences.no_files()
         owners = self.now.owners()
-        changed = {
-            change["name"]
-            for change in differences.between(
-                self.now.by_name(),
-                {entry["name"]: entry for entry in plan.target["conda"]},
-                self.now.pip,
-                {entry["name"]: entry for entry in plan.target["pip"]},
-            )
-        }
+        changed = {change["name"] for change in packages}
         modified: list[tuple[str, str]] = []
         missing: list[tuple[str, str]] = []
-        for path in (*plan.way.kept, *plan.way.lost):
+        for path in touched:
             owner = owners.get(path)
             if owner is None or owner.package in changed:
                 continue
