@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..errors import BadInputError, ConflictError, DependencyError, MlinfnError, from_os_error
-from ..jobs.models import JobContext, now
+from ..jobs.models import JobContext
+from ..times import now
 from ..uninterrupted import in_thread, to_the_end
 from .bytecode import BytecodeCompiler
 from .catalogue import Catalogue

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+from ..files import write_json
 
 MARKER = "mlinfn"
 """The marker's file in conda-meta; without ``.json``, since conda parses every ``*.json`` there."""
@@ -45,18 +44,7 @@ def write_marker(prefix: Path, marker: Marker) -> None:
     """
     folder = prefix / "conda-meta"
     folder.mkdir(exist_ok=True)
-    # Not the process's id: in two containers that share the volume it may be the same.
-    temporary = folder / f".{MARKER}-{uuid.uuid4().hex}"
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            json.dump(asdict(marker), file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(folder / MARKER)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    write_json(folder / MARKER, asdict(marker), indent=1)
 
 
 def read_marker(prefix: Path) -> Marker | None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..errors import ConflictError, from_os_error
 from ..jobs.lease import DURATION, Lease
-from ..jobs.models import now
+from ..times import now
 from ..uninterrupted import in_thread
 from .history.layout import write_json
 from .places import Places

@@ -8,14 +8,13 @@ block on the file system: use them from a thread.
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..files import write_json
 from .models import Job
 
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -50,19 +49,7 @@ class Journal:
             OSError: the storage is gone, full or read-only.
         """
         # No mkdir here: a volume that went away must not be written beside.
-        entry = self._folder / job.id
-        # Not the process's id: in two containers that share the volume it may be the same.
-        temporary = entry / f".job-{uuid.uuid4().hex}.json"
-        try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(job.to_json(), file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(entry / "job.json")
-        except OSError:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
+        write_json(self._folder / job.id / "job.json", job.to_json())
 
     def read(self, job_id: str) -> Job | None:
         """The job, or None when there is none or its entry is damaged."""

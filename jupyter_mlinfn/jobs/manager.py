@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ConflictError, MlinfnError, NotFoundError
+from ..times import now
 from ..uninterrupted import to_the_end
 from .journal import Journal
 from .lease import DURATION, Lease
-from .models import ACTIVE, ENDED, Job, Work, now
+from .models import ACTIVE, ENDED, Job, Work
 from .running import RunningJob
 
 _KEPT = 50

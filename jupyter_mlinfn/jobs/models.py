@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime, timezone
 from typing import Any, Literal, Protocol
+
+from ..times import now
 
 State = Literal["queued", "running", "cancelling", "done", "failed", "cancelled", "interrupted"]
 
@@ -40,7 +41,7 @@ class Job:
     subject: dict[str, Any]
     request: dict[str, Any]
     state: State = "queued"
-    created: str = field(default_factory=lambda: now())
+    created: str = field(default_factory=now)
     started: str | None = None
     finished: str | None = None
     progress: Progress | None = None
@@ -107,8 +108,3 @@ class Work(Protocol):
     async def run(self, context: JobContext) -> dict[str, Any]: ...
 
     async def undo(self, context: JobContext) -> None: ...
-
-
-def now() -> str:
-    """The present time as the journal and the REST contract write it."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")

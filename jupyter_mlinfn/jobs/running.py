@@ -7,9 +7,10 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from ..times import now
 from ..uninterrupted import in_thread
 from .journal import Journal
-from .models import Job, Progress, now
+from .models import Job, Progress
 
 TOLD_EVERY = 0.25
 """Seconds between two notices of one job: fast enough for a bar, slow enough for a network."""

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ...times import iso, now
 from . import contents, differences
 from .contents import CondaEntry, Contents, PipEntry
 from .tree import Stat, Tree, sha256_of, walk
@@ -49,8 +50,8 @@ class Drift:
     def to_json(self) -> dict[str, Any]:
         """``#/components/schemas/Drift``."""
         return {
-            "noticed": _iso(datetime.now(timezone.utc)),
-            "changed": _iso(datetime.fromtimestamp(self.newest / 1e9, timezone.utc)) if self.newest else None,
+            "noticed": now(),
+            "changed": iso(datetime.fromtimestamp(self.newest / 1e9, timezone.utc)) if self.newest else None,
             "packages": self.packages,
             "files": self.files(),
         }
@@ -154,7 +155,3 @@ def carry_over(now: Contents, revision: Mapping[str, Any]) -> None:
             entry["record_sha256"],
         ):
             now.pip[name] = before
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Mapping
@@ -25,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ... import files
+from ...files import sync_folder
 from .tree import Tree
 
 CHANGE = "change-"
@@ -106,6 +107,25 @@ class History:
         except OSError:
             return []
 
+    def is_past_return(self, change_id: str) -> bool:
+        """Whether a change was journalled or made: then it is to be finished, not asked about."""
+        if any((change / "journal.json").exists() for change in self._changes_of(change_id)):
+            return True
+        for number in self.numbers()[-3:]:
+            try:
+                if self.read_revision(number)["job"] == change_id:
+                    return True
+            except Damaged:
+                continue
+        return False
+
+    def has_staged(self, change_id: str) -> bool:
+        """Whether a change was begun."""
+        return bool(self._changes_of(change_id))
+
+    def _changes_of(self, change_id: str) -> list[Path]:
+        return [change for change in self.changes() if change.name.startswith(CHANGE + change_id)]
+
     def read_revision(self, number: int) -> dict[str, Any]:
         """``revision.json``.
 
@@ -186,31 +206,10 @@ def write_parts(folder: Path, revision: Mapping[str, Any], delta: Mapping[str, A
 
 
 def write_json(file: Path, body: Mapping[str, Any]) -> None:
-    """Write a file, whole or not at all, and durably.
+    """Write a file of the history, durably.
 
     Raises:
         OSError: the storage is gone, full or read-only.
     """
-    # Not the process's id: in two containers that share the volume it may be the same.
-    temporary = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
-    try:
-        with temporary.open("w", encoding="utf-8") as out:
-            # Not json.dump, which is written in Python.
-            out.write(json.dumps(body, separators=(",", ":")))
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    files.write_json(file, body)
     sync_folder(file.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut (fsync(2), "Calling fsync() does not …")."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

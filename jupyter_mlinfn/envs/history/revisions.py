@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ...times import now
 from ..marker import Marker, read_marker, write_marker
 from ..names import package_name
 from . import contents, differences, drift, transaction
@@ -38,7 +38,7 @@ def body(
     return {
         "version": 1,
         "number": number,
-        "created": created or datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        "created": created or now(),
         "action": action,
         "by": by,
         "asked": list(asked),

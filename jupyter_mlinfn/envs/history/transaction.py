@@ -31,8 +31,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import ConflictError, MlinfnError
+from ...files import sync_folder
 from ..marker import read_marker, write_marker
-from .layout import History, sync_folder, write_json, write_parts
+from .layout import History, write_json, write_parts
 from .tree import Tree, is_told, parents, stat_of
 
 LOG = "conda-meta/history"

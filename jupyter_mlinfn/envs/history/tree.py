@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable
 from pathlib import Path
+
+from ... import files
 
 Stat = tuple[int, int, int]
 """Size in bytes, time of the last write in ns, inode."""
@@ -70,16 +71,11 @@ def stat_of(path: str | Path) -> Stat | None:
 
 
 def sha256_of(path: str | Path) -> str | None:
-    """SHA-256 of a file's content, in hexadecimal; of a symbolic link's target as conda does, by
-    the file it leads to. None where there is none to read."""
-    digest = hashlib.sha256()
+    """As `files.sha256_of`; None where there is nothing to read."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - path may be a str, thousands of times
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return files.sha256_of(path)
     except OSError:
         return None
-    return digest.hexdigest()
 
 
 def parents(paths: Iterable[str]) -> set[str]:

@@ -13,7 +13,9 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..history.layout import History, sync_folder
+from ...files import sync_folder
+from ..history.layout import History
+from ..places import STATE_FOLDER
 from ..trash import Cleared, Trash
 from ..worker import cache_guard
 from . import measure
@@ -76,7 +78,7 @@ def clear_cache(
             if kind == "pkg":
                 target = cache_guard.move_away(cache, name, trash)
             elif kind == "wheel":
-                target = _throw_away(environments / measure.STATE / "wheels" / name, trash)
+                target = _throw_away(environments / STATE_FOLDER / "wheels" / name, trash)
             if target is not None:
                 gone.append(thing)
                 targets.append(target)

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path
 
+from ...times import now
 from ..history.layout import Damaged, History
 from ..marker import read_marker
+from ..places import STATE_FOLDER
 from ..worker.cache_guard import BESIDE
 from .inventory import Inventory, KeptRevision
 
-STATE = ".mlinfn"
 _BLOCK = 512
 """Bytes of a block of st_blocks (stat(2)), whatever the file system's own."""
 
@@ -29,12 +29,11 @@ def measure(environments: Path, cache: Path) -> Inventory:
     Raises:
         OSError: the folder of environments is there and cannot be read.
     """
-    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    inventory = Inventory(now, stamps(environments, cache))
+    inventory = Inventory(now(), stamps(environments, cache))
     walk = _Walk()
-    state = environments / STATE
+    state = environments / STATE_FOLDER
     for name in _folders(environments):
-        if name != STATE:
+        if name != STATE_FOLDER:
             inventory.environments[name] = not walk.add(f"env:{name}", environments / name)
     inventory.needed = sorted(_needed_now(environments, list(inventory.environments)))
     _packages(cache, walk, inventory)
@@ -50,7 +49,7 @@ def measure(environments: Path, cache: Path) -> Inventory:
 
 def stamps(environments: Path, cache: Path) -> dict[str, int]:
     """Times that change when packages, environments or revisions come or go; a few dozen looks."""
-    state = environments / STATE
+    state = environments / STATE_FOLDER
     watched = {"": environments, "cache": cache, "wheels": state / "wheels"}
     for name in _folders(environments):
         watched[f"env:{name}"] = environments / name / "conda-meta"
@@ -74,10 +73,10 @@ def _needed_now(environments: Path, names: list[str]) -> set[str]:
 
 def needed(environments: Path) -> set[str]:
     """Ids of all cached packages and wheels that an environment or a restorable revision needs."""
-    names = [name for name in _folders(environments) if name != STATE]
+    names = [name for name in _folders(environments) if name != STATE_FOLDER]
     found = _needed_now(environments, names)
     for name in names:
-        history = History(environments / STATE / "history" / name)
+        history = History(environments / STATE_FOLDER / "history" / name)
         if _belongs(history, environments / name):
             listed = [_revision(history, number, set()) for number in history.numbers()]
             kept = Inventory("", revisions={name: listed}).restorable(name)

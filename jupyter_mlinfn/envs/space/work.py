@@ -21,9 +21,10 @@ from typing import Any
 
 from ...errors import MlinfnError, from_os_error
 from ..history.layout import History, write_json
+from ..places import STATE_FOLDER
 from ..worker.protocol import Output
 from . import clean
-from .measure import STATE, measure
+from .measure import measure
 
 FILE = "space.json"
 """The last inventory, in the state folder."""
@@ -66,8 +67,8 @@ def _measure(request: Mapping[str, Any]) -> dict[str, Any]:
     inventory = measure(environments, Path(request["cache"])).to_json()
     # Only a convenience for the next server; where there is no room for it, it measures itself.
     with suppress(OSError):
-        if (environments / STATE).is_dir():
-            write_json(environments / STATE / FILE, inventory)
+        if (environments / STATE_FOLDER).is_dir():
+            write_json(environments / STATE_FOLDER / FILE, inventory)
     return inventory
 
 

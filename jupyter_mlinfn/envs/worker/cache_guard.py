@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import json
 import os
 import time
@@ -29,6 +28,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ...files import sha256_of
 
 STAMP = "info/mlinfn-stamp.json"
 """``{"version": 1, "files": {path: [size, mtime_ns, inode, mode & 0o500] | "target of a symbolic
@@ -261,16 +262,8 @@ def _look(folder: Path, paths: Sequence[str]) -> dict[str, Stat]:
 def _check_hashes(folder: Path, expected: Mapping[str, str | None], paths: Iterable[str]) -> None:
     for path in paths:
         wanted = expected.get(path)
-        if wanted is not None and _sha256(folder / path) != wanted.lower():
+        if wanted is not None and sha256_of(folder / path) != wanted.lower():
             raise _Damaged
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _read(folder: Path) -> _Stamp | None:
@@ -285,7 +278,7 @@ def _read(folder: Path) -> _Stamp | None:
 
 
 def _write(folder: Path, files: Mapping[str, Stat]) -> None:
-    info = {path: _sha256(folder / path) for path in files if path.startswith("info/")}
+    info = {path: sha256_of(folder / path) for path in files if path.startswith("info/")}
     body: dict[str, Any] = {"version": 1, "files": files, "info": info}
     temporary = folder / "info" / f".stamp-{uuid.uuid4().hex}"
     try:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import shutil
@@ -17,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from installer import install
 from installer.destinations import SchemeDictionaryDestination
@@ -26,6 +25,7 @@ from installer.sources import WheelFile
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from ...errors import DependencyError, MlinfnError, NoSpaceError, from_os_error
+from ...files import sha256_of
 from . import pip_packages, pip_run
 from .pip_failures import translate
 from .pip_models import PlannedWheel, Staged, Wheel
@@ -85,7 +85,7 @@ def kept_wheel(store: Path, planned: PlannedWheel) -> Wheel | None:
         return None
     for folder in (store / planned.sha256, *_built_from(store, planned.sha256)):
         for file in sorted(folder.glob("*.whl")):
-            if _sha256(file) == folder.name:
+            if sha256_of(file) == folder.name:
                 return _wheel(planned, file, folder.name)
     return None
 
@@ -247,7 +247,7 @@ def _keep(planned: Sequence[PlannedWheel], work: Path, store: Path) -> dict[str,
                 reason="pip has left no wheel of it.",
                 hint="Try again; if it stays, give the job's log to your administrator.",
             )
-        sha256 = _sha256(file)
+        sha256 = sha256_of(file)
         folder = store / sha256
         folder.mkdir(exist_ok=True)
         with file.open("rb") as data:
@@ -276,17 +276,5 @@ def _staged(wheel: Wheel, staging: Path, folder: str) -> Staged:
     for one in pip_packages.distributions_in(staging, folder.rpartition("/")[0]):
         if one.folder == folder:
             files = one.files or {}
-    sha256 = _sha256(staging / record)
+    sha256 = sha256_of(staging / record)
     return Staged(wheel.name, wheel.version, wheel.sha256, sha256, {**files, record: None})
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as data:
-        return _digest(data)
-
-
-def _digest(data: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := data.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()

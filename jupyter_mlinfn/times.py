@@ -1,0 +1,15 @@
+"""Moments as the files and the REST contract write them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+
+def iso(moment: datetime) -> str:
+    """ISO 8601 in UTC, to the millisecond, with a Z; for a moment with a time zone."""
+    moment = moment.astimezone(timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def now() -> str:
+    return iso(datetime.now(timezone.utc))
