@@ -82,8 +82,8 @@ def build(
     )
     jobs = JobManager(Journal(places.jobs), job_changed)
     catalogue = Catalogue(scanner, writer, environments_changed, coexist(writer))
-    envs = EnvironmentService(places, engine, catalogue, jobs, kernels, environments_changed)
     writers = Writers(places, who or this_server())
+    envs = EnvironmentService(places, engine, catalogue, jobs, writers, kernels, environments_changed)
     revising = RevisionService(envs, engine, catalogue, jobs, writers, environments_changed, by=by)
     space = SpaceService(places, cache, config.revisions_limit, envs, jobs, writers, environments_changed)
     revising.kept, revising.trim = space.kept, space.trim

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import ConflictError, DependencyError, MlinfnError
 from ..jobs.models import JobContext
@@ -14,10 +14,13 @@ from ..uninterrupted import in_thread, to_the_end
 from .bytecode import BytecodeCompiler
 from .catalogue import Catalogue
 from .marker import read_marker
-from .models import Progress
+from .models import Environment, Progress
 from .places import Places
 from .prefix import environment_id
 from .writer import Writers
+
+if TYPE_CHECKING:
+    from .service import RunningKernel
 
 KIND = "envs.change"
 
@@ -36,12 +39,18 @@ class Changer(Protocol):
     async def settle(self, prefix: Path, history: Path) -> dict[str, Any]: ...
 
 
+class Environments(Protocol):
+    """Of `service.EnvironmentService`, what is needed here."""
+
+    async def running(self, environments: Sequence[Environment]) -> dict[str, Sequence[RunningKernel]]: ...
+
+
 @dataclass(frozen=True)
 class Changing:
     """Work of kind `envs.change` (`jobs.models.Work`).
 
     Attributes:
-        running: the kernels that run in an environment, by its id.
+        envs: who knows the kernels that run in environments (`service.EnvironmentService`).
         changed: told of each environment that was changed.
         trimmed: called after each change, to keep the revisions within their limit.
     """
@@ -51,7 +60,7 @@ class Changing:
     catalogue: Catalogue
     compiler: BytecodeCompiler
     writers: Writers
-    running: Callable[[str], Awaitable[Sequence[Any]]]
+    envs: Environments
     changed: Callable[[Path], None]
     trimmed: Callable[[], Awaitable[None]]
 
@@ -172,16 +181,17 @@ class Changing:
 
     async def _offer(self, prefix: Path, result: dict[str, Any]) -> dict[str, Any]:
         mine = environment_id(prefix)
-        await self.catalogue.look()
+        found = [each for each in (await self.catalogue.look()).environments if each.id == mine]
         self.catalogue.forget_size(prefix)
         self.compiler.start(prefix)
         self.changed(prefix)
         await self.trimmed()
+        running = await self.envs.running(found)
         return {
             "env_id": mine,
             "revision": result["revision"],
             "packages": result["packages"],
-            "kernels": [asdict(kernel) for kernel in await self.running(mine)],
+            "kernels": [asdict(kernel) for kernel in running.get(mine, ())],
         }
 
     def _prefix(self, request: Mapping[str, Any]) -> Path:

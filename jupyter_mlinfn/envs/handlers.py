@@ -127,7 +127,7 @@ class RollbackHandler(EnvsHandler):
     @authorized
     async def post(self, environment_id: str) -> None:
         body = self.body()
-        wanted = WantedChange("rollback", target=body["revision"])
+        wanted = WantedChange("rollback", target=body["revision"], expected=body.get("expected_revision"))
         await self.plan_or_do(environment_id, wanted, body.get("dry_run"))
 
 

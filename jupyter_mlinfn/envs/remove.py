@@ -19,6 +19,7 @@ from .models import Progress
 from .places import Places
 from .prefix import read_prefix
 from .trash import Cleared, Trash
+from .writer import Writers
 
 KIND = "envs.remove"
 
@@ -31,13 +32,19 @@ class Removal:
     catalogue: Catalogue
     trash: Trash
     compiler: BytecodeCompiler
+    writers: Writers
 
     async def run(self, context: JobContext) -> dict[str, Any]:
         request = context.job.request
         prefix = Path(str(request.get("prefix")))
         context.progress(Progress("preparing"))
-        await self.compiler.stop(prefix)
-        target = await in_thread(self._throw_away, prefix, request.get("created"), context)
+        await in_thread(self._check_storage, prefix)
+        async with self.writers.holding(prefix, context.job.title):
+            await self.compiler.stop(prefix)
+            target = await in_thread(self._throw_away, prefix, request.get("created"), context)
+        # What it was before goes with it, the lease included; the next sweep removes that.
+        with suppress(MlinfnError):
+            await in_thread(self.trash.throw_away, self.places.history(prefix.name))
         # From here on there is no way back, so a cancellation waits for the end.
         cleared, _ = await to_the_end(self._clear(target, context))
         if cleared.stopped:
@@ -60,21 +67,21 @@ class Removal:
             self._check_same(prefix, created)
             target = self.trash.throw_away(prefix)
         except NotFoundError:
-            if not self.places.state.is_dir():
-                raise DependencyError(
-                    f"{self.places.display(prefix)} cannot be removed now.",
-                    reason="Your private storage went away.",
-                    hint="Try again when it is back.",
-                ) from None
+            self._check_storage(prefix)
             # Taken up again after a restart, with the first step done.
             context.log(f"{self.places.display(prefix)} is gone already")
         else:
             context.log(f"Removed {self.places.display(prefix)}")
-        # What it was before goes with it; the next sweep removes that.
-        with suppress(MlinfnError):
-            self.trash.throw_away(self.places.history(prefix.name))
         unregister(prefix)
         return target
+
+    def _check_storage(self, prefix: Path) -> None:
+        if not self.places.state.is_dir():
+            raise DependencyError(
+                f"{self.places.display(prefix)} cannot be removed now.",
+                reason="Your private storage went away.",
+                hint="Try again when it is back.",
+            )
 
     def _check_same(self, prefix: Path, created: object) -> None:
         """Make sure that it is the one that was to be removed, and not one made in its place."""

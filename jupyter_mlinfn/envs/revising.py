@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,14 +15,14 @@ from ..jobs.models import Job
 from . import changes, create
 from .catalogue import Catalogue
 from .changes import Changer, Changing
-from .history import going_back
-from .history.layout import Damaged, History
+from .history import revisions
+from .history.layout import History
 from .marker import Marker, read_marker, write_marker
 from .models import Environment
 from .outside import Inspector, Look, Outside
 from .places import Places
 from .prefix import environment_id
-from .service import EnvironmentService, RunningKernel, check_requirements, check_specs
+from .service import EnvironmentService, check_requirements, check_specs
 from .views import fit
 from .writer import Writer, Writers, being_changed
 
@@ -38,6 +38,20 @@ class Engine(Changer, Inspector, Protocol):
     async def plan_change(
         self, request: Mapping[str, Any], *, channels: Sequence[str] | None = None
     ) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Bytes that the revisions of an environment take, as last measured; None where they were not.
+
+    Attributes:
+        each: what is freed by forgetting one revision alone, by its number.
+        limit: for the revisions of all environments.
+    """
+
+    total: int | None = None
+    each: Mapping[int, int] = field(default_factory=dict)
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -83,17 +97,17 @@ class RevisionService:
         self._writers = writers
         self._by = envs.by = by
         self.outside = Outside(self._places, engine, writers, changed)
-        self.kept: Callable[[str], tuple[int | None, int | None]] = lambda _: (None, None)
-        """Bytes that the revisions of an environment take, and the limit for all."""
+        self.kept: Callable[[str], Kept] = lambda _: Kept()
+        """What the revisions of an environment take; not for the loop's thread."""
         self.trim: Callable[[], Any] = _nothing
         """Keeps the revisions within their limit; set by whoever knows the limit."""
-        changing = Changing(
+        changing = self._changing = Changing(
             self._places,
             engine,
             catalogue,
             envs.compiler,
             writers,
-            self._running,
+            envs,
             self._was_changed,
             self._trim,
         )
@@ -142,7 +156,8 @@ class RevisionService:
             MlinfnError: it cannot be done, or not now.
         """
         environment, marker = await self._ours(environment_id)
-        request = self._request(environment, marker, wanted)
+        asked = self._asked(environment, marker, wanted)
+        request = await asyncio.to_thread(self._changing.request, asked, environment.prefix, "plan")
         body = await self._engine.plan_change(request, channels=wanted.channels or list(marker.channels))
         running = (await self._envs.running([environment]))[environment.id]
         space = await self._envs.space()
@@ -225,12 +240,13 @@ class RevisionService:
         """``#/components/schemas/RevisionList``."""
         environment, _ = await self._ours(environment_id)
         drift = await self.drift(environment)
-        kept, limit = self.kept(environment.prefix.name)
+        kept = await asyncio.to_thread(self.kept, environment.prefix.name)
+        shown = await asyncio.to_thread(revisions.shown, self._history(environment))
         return {
-            "revisions": await asyncio.to_thread(_revisions, self._history(environment)),
+            "revisions": [each | {"kept_bytes": kept.each.get(each["number"])} for each in shown],
             "drift": drift,
-            "kept_bytes": kept,
-            "limit_bytes": limit,
+            "kept_bytes": kept.total,
+            "limit_bytes": kept.limit,
         }
 
     def _history(self, environment: Environment) -> History:
@@ -247,21 +263,6 @@ class RevisionService:
             )
         return environment, marker
 
-    def _request(self, environment: Environment, marker: Marker, wanted: WantedChange) -> dict[str, Any]:
-        places = self._places
-        return {
-            "action": wanted.action,
-            "prefix": str(environment.prefix),
-            "history": str(places.history(environment.prefix.name)),
-            "wheels": str(places.wheels),
-            "trash": str(places.trash),
-            "specs": list(wanted.specs),
-            "manager": wanted.manager,
-            "target": wanted.target,
-            "expected": wanted.expected,
-            "by": self._by,
-        }
-
     async def _submit(
         self, environment: Environment, marker: Marker, wanted: WantedChange, title: str
     ) -> Job:
@@ -271,20 +272,24 @@ class RevisionService:
                 changes.KIND,
                 title[0].upper() + title[1:],
                 subject={"env_id": environment.id, "name": environment.name, "label": environment.label},
-                request={
-                    "action": wanted.action,
-                    "prefix": str(environment.prefix),
-                    "made_by": marker.job,
-                    "specs": list(wanted.specs),
-                    "manager": wanted.manager,
-                    "channels": list(wanted.channels) if wanted.channels else None,
-                    "target": wanted.target,
-                    "expected": wanted.expected,
-                    "by": self._by,
-                },
+                request=self._asked(environment, marker, wanted),
             )
         except OSError as error:
             raise from_os_error(f"{environment.label} cannot be changed.", error) from error
+
+    def _asked(self, environment: Environment, marker: Marker, wanted: WantedChange) -> dict[str, Any]:
+        """A change as its job remembers it."""
+        return {
+            "action": wanted.action,
+            "prefix": str(environment.prefix),
+            "made_by": marker.job,
+            "specs": list(wanted.specs),
+            "manager": wanted.manager,
+            "channels": list(wanted.channels) if wanted.channels else None,
+            "target": wanted.target,
+            "expected": wanted.expected,
+            "by": self._by,
+        }
 
     async def check(self, body: Mapping[str, Any]) -> WantedChange:
         """What was asked for (``#/components/schemas/Change``), or why it cannot be.
@@ -321,18 +326,14 @@ class RevisionService:
     async def _finish(self, job: Job, prefix: Path, change: str) -> None:
         history = History(self._places.history(prefix.name))
         try:
-            if await asyncio.to_thread(_is_past_return, history, change):
+            if await asyncio.to_thread(history.is_past_return, change):
                 await self._jobs.resume(job.id)
-            elif await asyncio.to_thread(_has_staged, history, change):
+            elif await asyncio.to_thread(history.has_staged, change):
                 # Whether it is to be taken up again is the user's to say; what lies about is not.
                 async with self._writers.holding(prefix, "Clear what a killed server left", brief=True):
                     await self._engine.settle(prefix, history.folder)
         except (MlinfnError, OSError) as error:
             _log.info("Job %s cannot be finished now: %s", job.id, error)
-
-    async def _running(self, environment_id: str) -> Sequence[RunningKernel]:
-        environments = [e for e in (await self._envs.list()).environments if e.id == environment_id]
-        return (await self._envs.running(environments)).get(environment_id, ())
 
     def _was_changed(self, prefix: Path) -> None:
         self.outside.forget(environment_id(prefix))
@@ -340,66 +341,6 @@ class RevisionService:
 
     async def _trim(self) -> None:
         await self.trim()
-
-
-def _is_past_return(history: History, change_id: str) -> bool:
-    """Whether a change was journalled or made: then it is to be finished, not asked about."""
-    if any(
-        change.name.startswith(f"change-{change_id}") and (change / "journal.json").exists()
-        for change in history.changes()
-    ):
-        return True
-    for number in history.numbers()[-3:]:
-        try:
-            if history.read_revision(number)["job"] == change_id:
-                return True
-        except Damaged:
-            continue
-    return False
-
-
-def _has_staged(history: History, change_id: str) -> bool:
-    """Whether a change was begun, and never came to its journal."""
-    return any(change.name.startswith(f"change-{change_id}") for change in history.changes())
-
-
-def _revisions(history: History) -> list[dict[str, Any]]:
-    current = history.current()
-    found = []
-    for number in reversed(history.numbers()):
-        problem = going_back.how_restorable(history, number)
-        try:
-            record = history.read_revision(number)
-        except Damaged:
-            record = _unreadable(number)
-        found.append(
-            {name: record[name] for name in _SHOWN}
-            | {
-                "current": number == current,
-                "restorable": problem is None,
-                "problem": problem,
-                "kept_bytes": None,
-            }
-        )
-    return found
-
-
-_SHOWN = ("number", "created", "action", "by", "asked", "target", "packages", "files", "package_count")
-
-
-def _unreadable(number: int) -> dict[str, Any]:
-    """What is shown of a revision whose record is damaged."""
-    return {
-        "number": number,
-        "created": "1970-01-01T00:00:00Z",
-        "action": "found",
-        "by": "outside",
-        "asked": [],
-        "target": None,
-        "packages": [],
-        "files": {"modified": [], "missing": [], "unowned": 0},
-        "package_count": 0,
-    }
 
 
 async def _nothing() -> None:

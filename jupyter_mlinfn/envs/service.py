@@ -24,6 +24,7 @@ from .remove import Removal
 from .scan import ScanResult
 from .trash import Trash
 from .worker import pip_requirements
+from .writer import Writers
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class EnvironmentService:
         engine: Solver,
         catalogue: Catalogue,
         jobs: JobManager,
+        writers: Writers,
         kernels: Kernels,
         changed: Callable[[], None],
     ) -> None:
@@ -112,7 +114,7 @@ class EnvironmentService:
             lambda context, prefix, specs: self.install_pip(context, prefix, specs),
         )
         jobs.register(create.KIND, creation)
-        jobs.register(remove.KIND, Removal(places, catalogue, self._trash, self.compiler))
+        jobs.register(remove.KIND, Removal(places, catalogue, self._trash, self.compiler, writers))
 
     async def start(self) -> None:
         """Write the kernels of what exists, and clear what an earlier server left in the trash."""

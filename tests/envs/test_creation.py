@@ -25,6 +25,7 @@ from jupyter_mlinfn.envs.places import Places
 from jupyter_mlinfn.envs.remove import Removal, made
 from jupyter_mlinfn.envs.scan import EnvironmentScanner
 from jupyter_mlinfn.envs.trash import Trash
+from jupyter_mlinfn.envs.writer import Writers
 from jupyter_mlinfn.jobs.journal import Journal
 from jupyter_mlinfn.jobs.manager import JobManager
 from jupyter_mlinfn.jobs.models import Job
@@ -74,7 +75,9 @@ class Room:
         self.creation = Creation(
             self.places, self.installer, self.catalogue, self.trash, self.compiler, self.no_pip
         )
-        self.removal = Removal(self.places, self.catalogue, self.trash, self.compiler)
+        self.removal = Removal(
+            self.places, self.catalogue, self.trash, self.compiler, Writers(self.places, "this server")
+        )
         self.jobs.register(create.KIND, self.creation)
         self.jobs.register(remove.KIND, self.removal)
 

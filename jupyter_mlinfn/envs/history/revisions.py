@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from ...times import now
+from ...times import iso, now
 from ..marker import Marker, read_marker, write_marker
 from ..names import package_name
-from . import contents, differences, drift, transaction
+from . import contents, differences, drift, going_back, transaction
 from .layout import Damaged, History
 from .tree import walk
 
@@ -145,3 +146,43 @@ def _asked_outside(revision: Mapping[str, Any], found: drift.Drift) -> tuple[lis
         if change["change"] == "added" and change["requested"] and change["name"] not in known:
             wanted.append(change["name"])
     return specs, pip_specs
+
+
+def shown(history: History) -> list[dict[str, Any]]:
+    """All revisions, newest first: ``#/components/schemas/Revision`` without ``kept_bytes``."""
+    current = history.current()
+    found = []
+    for number in reversed(history.numbers()):
+        problem = going_back.how_restorable(history, number)
+        try:
+            record = history.read_revision(number)
+        except Damaged:
+            record = _unreadable(history, number)
+        found.append(
+            {name: record[name] for name in _SHOWN}
+            | {
+                "current": number == current,
+                "restorable": problem is None,
+                "problem": problem,
+            }
+        )
+    return found
+
+
+_SHOWN = ("number", "created", "action", "by", "asked", "target", "packages", "files", "package_count")
+
+
+def _unreadable(history: History, number: int) -> dict[str, Any]:
+    """What is shown of a revision whose record is damaged: when its folder was last written to, no more."""
+    written = datetime.fromtimestamp(history.revision(number).stat().st_mtime, timezone.utc)
+    return {
+        "number": number,
+        "created": iso(written),
+        "action": "found",
+        "by": "outside",
+        "asked": [],
+        "target": None,
+        "packages": [],
+        "files": differences.no_files(),
+        "package_count": 0,
+    }

@@ -108,6 +108,16 @@ class Inventory:
         wanted = set(things)
         return _sum(group for group in self.groups if not group[1] and wanted.issuperset(group[0]))
 
+    def frees_each(self, name: str) -> dict[int, int]:
+        """Bytes that forgetting each of an environment's revisions alone would free, by its number."""
+        numbers = {f"rev:{name}:{each.number}": each.number for each in self.revisions.get(name, ())}
+        found = dict.fromkeys(numbers.values(), 0)
+        for things, elsewhere, size, _ in self.groups:
+            number = numbers.get(things[0]) if len(things) == 1 else None
+            if number is not None and not elsewhere:
+                found[number] += size
+        return found
+
     def deltas(self, name: str, until: int | None = None) -> list[str]:
         """Ids of what is kept for going back, up to that revision (default: all)."""
         return [

@@ -15,6 +15,7 @@ from ...jobs.models import Job
 from ..history.layout import write_json
 from ..models import Environment
 from ..places import Places
+from ..revising import Kept
 from ..service import EnvironmentService
 from ..worker_process import WorkerProcess
 from ..writer import Writers
@@ -82,11 +83,12 @@ class SpaceService:
         if tasks:
             await asyncio.wait(tasks)
 
-    def kept(self, name: str) -> tuple[int | None, int | None]:
-        """Bytes that forgetting the old revisions of an environment frees, as last measured, and the
-        limit for all."""
+    def kept(self, name: str) -> Kept:
+        """What the revisions of an environment take, as last measured. It takes a while: use a thread."""
         known = self._inventory
-        return (known.frees(known.deltas(name))[0] if known else None), self._limit
+        if known is None:
+            return Kept(limit=self._limit)
+        return Kept(known.frees(known.deltas(name))[0], known.frees_each(name), self._limit)
 
     async def use(self) -> dict[str, Any]:
         """``#/components/schemas/SpaceUse``, as last measured, at once."""

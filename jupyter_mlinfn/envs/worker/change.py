@@ -7,7 +7,7 @@ stage it, and only then touch the prefix.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..history.layout import History
 from ..history.transaction import LOG, Transaction, WriterReplaced, recover
 from ..marker import Marker, read_marker
 from . import space
-from .parts import Outcome, Part, Request
+from .parts import Outcome, Part, Request, Staged
 from .protocol import Output
 from .session import Session
 
@@ -114,7 +114,7 @@ class Change:
             await part.stage(planned, transaction.staging)
             output.send("progress", progress={"phase": "finishing"})
             record = await asyncio.to_thread(self._prepare, transaction, part, planned, revision, drift)
-        except BaseException:
+        except BaseException:  # also a panic of rattler's, and the end of the worker's loop
             await asyncio.to_thread(transaction.discard)
             raise
         output.send("committing")
@@ -155,9 +155,13 @@ class Change:
     ) -> dict[str, Any]:
         request = self._request
         staged = part.settle(planned, transaction.staging)
+        coming = transaction.staged()
+        if request.action != "rollback":
+            self._warn_of_shared(coming, staged, drift)
         log = part.log_entry(staged)
         if log:
             _write_log(self._prefix, transaction.staging, log)
+            coming.append(LOG)
         record = revisions.body(
             number=before["number"] + 1,
             action=request.action,
@@ -174,13 +178,27 @@ class Change:
             job=request.change,
         )
         transaction.prepare(
-            [*transaction.staged()],
+            coming,
             staged.remove,
             drift.tree,
             record,
             {"specs": planned.specs, "pip_specs": planned.pip_specs, "channels": planned.channels},
         )
         return record
+
+    def _warn_of_shared(self, coming: Sequence[str], staged: Staged, drift: Drift) -> None:
+        """Two packages that bring the same file are in each other's way, and nobody else says so."""
+        going = set(staged.remove)
+        shared = [path for path in coming if path in drift.tree and path not in going]
+        owners = drift.contents.owners() if shared else {}
+        others = sorted({owners[path].package for path in shared if path in owners})
+        if others:
+            owned = [path for path in shared if path in owners]
+            self._output.send(
+                "warning",
+                text=f"{len(owned)} files of {', '.join(others)} are replaced, {owned[0]} among them: two "
+                "packages bring the same file, and the one that came last has it.",
+            )
 
     def _apply(self, transaction: Transaction) -> None:
         try:

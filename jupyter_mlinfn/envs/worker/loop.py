@@ -123,9 +123,10 @@ class _Worker:
 
     def _open(self, settings: WorkerSettings) -> tuple[Session, Solver, Search]:
         """The session of before, while it is young and means the same."""
-        fresh = time.monotonic() - self._opened < _SESSION_AGE
-        if self._session and self._solver and self._search and fresh and self._session.settings == settings:
-            return self._session, self._solver, self._search
+        session, young = self._session, time.monotonic() - self._opened < _SESSION_AGE
+        same = session is not None and session.settings == settings and session.is_whole()
+        if session and self._solver and self._search and young and same:
+            return session, self._solver, self._search
         try:
             self._session = Session(settings)
         except OSError as error:

@@ -41,6 +41,7 @@ class Session:
         self.client = Client.from_config(self.config, max_retries=MAX_RETRIES)
         for folder in (settings.repodata_dir, settings.pkgs_dir):
             Path(folder).mkdir(parents=True, exist_ok=True)
+        self._folders = self._inodes()
         self.gateway = Gateway(
             cache_dir=Path(settings.repodata_dir),
             client=self.client,
@@ -59,6 +60,19 @@ class Session:
         """The user's folder first, it is written to; the site's layers are used in place."""
         shared = [folder for folder in self.settings.shared_pkgs if Path(folder).is_dir()]
         return PackageCache.new_layered([Path(self.settings.pkgs_dir), *map(Path, shared)])
+
+    def is_whole(self) -> bool:
+        """Whether its folders are still those that it opened, and not deleted or made anew."""
+        return None not in self._folders and self._inodes() == self._folders
+
+    def _inodes(self) -> list[int | None]:
+        found: list[int | None] = []
+        for folder in (self.settings.repodata_dir, self.settings.pkgs_dir):
+            try:
+                found.append(Path(folder).stat().st_ino)
+            except OSError:
+                found.append(None)
+        return found
 
     def cache_folders(self) -> list[Path]:
         return [Path(self.settings.pkgs_dir), *map(Path, self.settings.shared_pkgs)]
