@@ -208,7 +208,7 @@ def test_no_change_is_lost_and_none_is_made_by_two(tmp_path: Path, channels: lis
         assert made["state"] == "done", made
         prefix = gpu.platform.environments / NAME
         history = gpu.platform.environments / ".mlinfn" / "history" / NAME
-        over = threading.Event()
+        over, blows = threading.Event(), list[str]()
         askers = [
             *(lambda own: ask(gpu, own, outcomes), lambda own: ask(gpu, own, outcomes)),
             *(lambda own: ask(cpu, own, outcomes), lambda own: ask(cpu, own, outcomes)),
@@ -222,13 +222,15 @@ def test_no_change_is_lost_and_none_is_made_by_two(tmp_path: Path, channels: lis
             while not all(each.done() for each in asked):
                 # The moment itself is what is random here; nothing is waited for.
                 over.wait(moments.random() * 3)
-                if moments.random() < 0.5:
+                if not blows:
+                    blows = moments.sample(["killed", "frozen"], 2)
+                blow = blows.pop()
+                tally.update([blow])
+                if blow == "killed":
                     cpu.restart()
-                    tally.update(["killed"])
                 else:
                     with cpu.frozen():
                         time.sleep(LEASE * 2)
-                    tally.update(["frozen"])
             for each in asked:
                 each.result()
         # A change that nobody was left to see the end of is finished by who looks.
