@@ -9,8 +9,12 @@ those of docs/DESIGN: 400 bad input, 403 not allowed, 404 unknown, 409 conflicti
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
+
+from . import disk
 
 
 class MlinfnError(Exception):
@@ -124,18 +128,22 @@ def from_json(body: Mapping[str, Any]) -> MlinfnError:
     )
 
 
-def from_os_error(message: str, error: OSError) -> MlinfnError:
+def from_os_error(
+    message: str, error: OSError, folder: Path | None = None, need: disk.Need | None = None
+) -> MlinfnError:
     """What an error of the operating system means for the user.
 
     Args:
         message: what failed, one sentence.
+        folder: where files were written, if the error does not name the one it was about.
+        need: what the work takes, for the message when there is no room for it.
     """
     reason = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return NoSpaceError(
             message,
-            reason="The disk, or your quota on it, is full.",
-            hint="Remove environments or files that you no longer need, then try again.",
+            reason=disk.full(folder or _folder(error), need, quota=error.errno == errno.EDQUOT),
+            hint=disk.MAKE_ROOM,
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return NotAllowedError(
@@ -152,3 +160,8 @@ def from_os_error(message: str, error: OSError) -> MlinfnError:
             message, reason=reason, hint="A file is where a folder ought to be: move it out of the way."
         )
     return MlinfnError(message, reason=reason, hint="Try again; if it stays, ask your administrator.")
+
+
+def _folder(error: OSError) -> Path | None:
+    named = error.filename2 or error.filename
+    return Path(os.fsdecode(named)).parent if isinstance(named, (str, bytes)) else None

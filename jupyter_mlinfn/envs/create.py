@@ -206,13 +206,15 @@ class Creation:
                     hint="Choose another name.",
                     fields={"name": [{"value": marker.name, "message": "This name is taken."}]},
                 ) from error
-            raise from_os_error(f"{self.places.display(prefix)} cannot be made.", error) from error
+            raise from_os_error(f"{self.places.display(prefix)} cannot be made.", error, prefix) from error
 
     def _finish(self, prefix: Path, marker: Marker) -> None:
         try:
             write_marker(prefix, replace(marker, created=now(), state="ready"))
         except OSError as error:
-            raise from_os_error(f"{self.places.display(prefix)} cannot be finished.", error) from error
+            raise from_os_error(
+                f"{self.places.display(prefix)} cannot be finished.", error, prefix
+            ) from error
 
     def _unclaim(self, prefix: Path, job_id: str) -> Path | None:
         """Throw the prefix away if that job has made a part of it; where it is now.

@@ -153,7 +153,7 @@ def _tell(folder: Path, writer: Writer) -> None:
     try:
         write_json(folder / "writer.json", asdict(writer))
     except OSError as error:
-        raise from_os_error("The environment cannot be changed now.", error) from error
+        raise from_os_error("The environment cannot be changed now.", error, folder) from error
 
 
 def _leave(folder: Path, lease: Lease) -> None:

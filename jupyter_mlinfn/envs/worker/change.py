@@ -81,7 +81,7 @@ class Change:
         try:
             return await self._run()
         except OSError as error:
-            raise from_os_error(WHAT, error) from error
+            raise from_os_error(WHAT, error, self._prefix) from error
 
     async def _run(self) -> dict[str, Any]:
         request, output = self._request, self._output
@@ -206,7 +206,7 @@ class Change:
         except WriterReplaced:
             raise
         except OSError as error:
-            raise from_os_error(WHAT, error) from error
+            raise from_os_error(WHAT, error, self._prefix) from error
 
 
 def _kind(request: Request) -> type[Part]:

@@ -12,6 +12,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from rattler import PrefixRecord, RepoDataRecord
 
+from ...disk import Need
 from ...errors import BadInputError, ConflictError, NotFoundError
 from ..history import contents, differences
 from ..history.contents import CondaEntry, Contents, PipEntry
@@ -53,7 +54,7 @@ class CondaPart(Part):
             prefix=self.prefix,
             python=self.python(plan),
             specs=planned.specs,
-            need=planned.cost["installed_bytes"],
+            need=Need(planned.cost["installed_bytes"], planned.cost["installed_files"]),
         )
 
     def settle(self, planned: Outcome, staging: Path) -> Staged:

@@ -7,10 +7,11 @@ below were collected by making each fault happen (tests/envs/test_engine_failure
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from ...disk import MAKE_ROOM, Need, full
 from ...errors import (
     BadInputError,
     DependencyError,
@@ -19,7 +20,6 @@ from ...errors import (
     NotAllowedError,
 )
 from ..redact import redact
-from .sizes import in_words
 
 _URL = re.compile(r"(?:https?|file|s3|oci|gcs)://[^\s'\")]+")
 _AFTER_CHANNEL = re.compile(r"/(?:noarch|(?:linux|osx|win)-[a-z0-9_]+)(?:/[^/]*)?/?$")
@@ -29,27 +29,11 @@ _PATH = re.compile(r"`(/[^`]+)`")
 ASK_ADMIN = "Try again in a few minutes; if it stays, tell your administrator."
 
 
-class Place:
-    """Where work goes on: tells how full it is when the disk was the reason."""
+class Place(NamedTuple):
+    """Where work goes on, and what it takes: for the message when there is no room for it."""
 
-    def __init__(self, folder: Path, needed: int | None = None) -> None:
-        self.folder = folder
-        self.needed = needed
-
-    def missing(self) -> int | None:
-        """Bytes short, where both the need and what is free are known."""
-        if self.needed is None:
-            return None
-        try:
-            free = shutil.disk_usage(existing(self.folder)).free
-        except OSError:
-            return None
-        return self.needed - free if self.needed > free else None
-
-
-def existing(folder: Path) -> Path:
-    """The nearest folder above, or `folder` itself, that is there."""
-    return next(path for path in (folder, *folder.parents) if path.exists())
+    folder: Path
+    need: Need | None = None
 
 
 def translate(
@@ -76,19 +60,12 @@ def translate(
 
 
 def _space(text: str, what: str, place: Place | None) -> MlinfnError | None:
-    full = "No space left on device" in text or "(os error 28)" in text
+    no_room = "No space left on device" in text or "(os error 28)" in text
     quota = "quota exceeded" in text.lower() or "(os error 122)" in text
-    if not (full or quota):
+    if not (no_room or quota):
         return None
-    reason = "Your quota is used up." if quota else "The disk is full: no space, or no room for more files."
-    missing = place.missing() if place else None
-    if missing is not None:
-        reason += f" About {in_words(missing)} more are needed."
-    if place:
-        reason += f" ({place.folder})"
-    return NoSpaceError(
-        what, reason=reason, hint="Remove environments or files that you no longer need, and try again."
-    )
+    reason = full(place.folder if place else None, place.need if place else None, quota=quota)
+    return NoSpaceError(what, reason=reason, hint=MAKE_ROOM)
 
 
 def _prefix_too_long(text: str) -> MlinfnError | None:

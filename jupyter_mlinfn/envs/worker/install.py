@@ -18,6 +18,7 @@ from rattler import MatchSpec
 from rattler.exceptions import InstallerError, IoError, LinkError, TransactionError
 from rattler.install import InstallerReporter
 
+from ...disk import Need
 from ...errors import from_os_error
 from ..places import STATE_FOLDER
 from . import cache_guard, history, space
@@ -58,7 +59,7 @@ class Installation:
         plan = await cost(self._session, solution, self._prefix)
         output.log(summary(plan))
         space.check(self._prefix, plan, WHAT)
-        place = Place(self._prefix, plan["installed_bytes"])
+        place = Place(self._prefix, Need(plan["installed_bytes"], plan["installed_files"]))
         cache = Path(self._session.settings.pkgs_dir)
         stems = [stem(record) for record in solution.records]
         try:
@@ -72,7 +73,7 @@ class Installation:
         except (InstallerError, IoError, LinkError, TransactionError) as error:
             raise translate(error, WHAT, place) from error
         except OSError as error:
-            raise from_os_error(WHAT, error) from error
+            raise from_os_error(WHAT, error, *place) from error
         return {"plan": plan, "link_scripts_not_run": self._link_scripts(solution)}
 
     async def _install(self, solution: Solution, plan: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ...errors import NoSpaceError
-from .sizes import in_words
+from ...sizes import in_words
 
 RESERVE = 64 * 1024**2
 """Left to the rest of the server: below this the kernel's killer is near."""

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
+from ...disk import MAKE_ROOM, Need, full
 from ...errors import (
     BadInputError,
     DependencyError,
@@ -43,16 +45,24 @@ _NETWORK = {
 }
 
 
-def translate(text: str, what: str, held: Mapping[str, str] | None = None) -> MlinfnError:
+def translate(
+    text: str,
+    what: str,
+    held: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    need: Need | None = None,
+) -> MlinfnError:
     """What pip's last lines mean.
 
     Args:
         text: its lines, without credentials.
         what: what failed, one sentence.
         held: conda's distributions, which pip was told to leave alone.
+        folder: where pip wrote.
+        need: what is to be fetched into it.
     """
     return (
-        _space(text, what)
+        _space(text, what, folder, need)
         or _conflict(text, held or {})
         or _hash(text, what)
         or _http(text, what)
@@ -63,15 +73,11 @@ def translate(text: str, what: str, held: Mapping[str, str] | None = None) -> Ml
     )
 
 
-def _space(text: str, what: str) -> MlinfnError | None:
-    if "[Errno 28]" in text or "No space left on device" in text:
-        reason = "The disk is full: no space, or no room for more files."
-    elif "[Errno 122]" in text or "Disk quota exceeded" in text:
-        reason = "Your quota is used up."
-    else:
+def _space(text: str, what: str, folder: Path | None, need: Need | None) -> MlinfnError | None:
+    quota = "[Errno 122]" in text or "Disk quota exceeded" in text
+    if not (quota or "[Errno 28]" in text or "No space left on device" in text):
         return None
-    hint = "Remove environments or files that you no longer need, and try again."
-    return NoSpaceError(what, reason=reason, hint=hint)
+    return NoSpaceError(what, reason=full(folder, need, quota=quota), hint=MAKE_ROOM)
 
 
 def _conflict(text: str, held: Mapping[str, str]) -> MlinfnError | None:

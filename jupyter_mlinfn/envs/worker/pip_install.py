@@ -24,7 +24,8 @@ from installer.exceptions import InstallerError
 from installer.sources import WheelFile
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from ...errors import DependencyError, MlinfnError, NoSpaceError, from_os_error
+from ...disk import Need
+from ...errors import DependencyError, MlinfnError, from_os_error
 from ...files import sha256_of
 from . import pip_packages, pip_run
 from .pip_failures import translate
@@ -164,6 +165,7 @@ def _load(
             shown = done + arrived if total is None else min(total, done + arrived)
             progress({"phase": "downloading", "bytes_done": shown, "bytes_total": total})
 
+    need = Need(total) if total is not None else None
     sweep(store)
     with tempfile.TemporaryDirectory(prefix=_LOADING, dir=store) as name, _in_use(Path(name)):
         work = Path(name)
@@ -180,9 +182,9 @@ def _load(
         try:
             outcome = pip_run.run(python, arguments, log=log, on_bytes=on_bytes, what=WHAT, temporary=work)
         except OSError as error:
-            raise from_os_error(WHAT, error) from error
+            raise from_os_error(WHAT, error, store, need) from error
         if outcome.code != 0:
-            raise _with_need(translate(outcome.text, WHAT), total, store)
+            raise translate(outcome.text, WHAT, None, store, need)
         return _keep(planned, work, store)
 
 
@@ -212,13 +214,6 @@ def _locked(folder: Path, kind: int) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _with_need(error: MlinfnError, total: int | None, store: Path) -> MlinfnError:
-    if isinstance(error, NoSpaceError) and total is not None:
-        free = shutil.disk_usage(store).free
-        error.reason = f"{total:,} bytes are to be fetched, {free:,} are free. {error.reason}"
-    return error
 
 
 def _requirement(planned: PlannedWheel) -> str:

@@ -84,7 +84,7 @@ def resolve(
             limit=_LIMIT,
         )
         if outcome.code != 0:
-            raise translate(outcome.text, WHAT, held)
+            raise translate(outcome.text, WHAT, held, temporary)
         body = json.loads(report.read_bytes())
     now = {one.name: one.version for one in pip_packages.distributions(prefix, with_files=False)}
     asked = {canonicalize_name(requirement.name) for requirement in read}

@@ -15,8 +15,8 @@ from typing import Any
 
 from rattler import RepoDataRecord
 
+from ...sizes import in_words
 from .protocol import Output
-from .sizes import in_words
 
 INTERVAL = 0.1
 """Seconds between two messages."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ...disk import Need
 from ...errors import ConflictError, MlinfnError, NotFoundError
 from ..history import differences, going_back
 from ..history.contents import CondaEntry, PipEntry, same_record
@@ -75,7 +76,7 @@ class RollbackPart(Part):
                 prefix=self.prefix,
                 python=python["record"] if python is not None else None,
                 specs=planned.specs,
-                need=planned.cost["installed_bytes"],
+                need=Need(planned.cost["installed_bytes"], planned.cost["installed_files"]),
             )
         if plan.way.pip:
             from . import pip_restore

@@ -17,11 +17,11 @@ from rattler import MatchSpec, RepoDataRecord, Subdir
 from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
 
 from ...errors import BadInputError, MlinfnError, UnsolvableError
+from ...sizes import in_words
 from . import memory, space
 from .failures import translate
 from .protocol import Output
 from .session import Session
-from .sizes import in_words
 
 WHAT = "The packages could not be worked out."
 

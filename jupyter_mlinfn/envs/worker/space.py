@@ -11,9 +11,9 @@ from typing import Any
 
 from rattler import RepoDataRecord
 
+from ...disk import MAKE_ROOM, existing, free
 from ...errors import NoSpaceError, from_os_error
-from .failures import existing
-from .sizes import in_words
+from ...sizes import in_words
 
 BYTES_PER_ARCHIVED_BYTE = 6.1
 """106 MB on disk from 17.5 MB of archives: python + ipykernel + pip (FACTS 2)."""
@@ -81,13 +81,6 @@ def _device(path: Path) -> int:
     return existing(path).stat().st_dev
 
 
-def free(prefix: Path) -> tuple[int, int | None]:
-    """Bytes and inodes free for the user at `prefix`; inodes None where the file system has no
-    limit on them (btrfs, many network file systems)."""
-    status = os.statvfs(existing(prefix))
-    return status.f_bavail * status.f_frsize, status.f_favail if status.f_files else None
-
-
 def check(prefix: Path, cost: Mapping[str, Any], what: str) -> None:
     """Refuse what does not fit, before anything is written.
 
@@ -104,16 +97,15 @@ def check(prefix: Path, cost: Mapping[str, Any], what: str) -> None:
         raise from_os_error(what, error) from error
     need, files = cost["installed_bytes"], cost["installed_files"]
     about = "about " if cost["estimated"] else ""
-    hint = "Remove environments or files that you no longer need, and try again."
     if need > available:
         raise NoSpaceError(
             f"There is not enough space: {about}{in_words(need)} are needed, {in_words(available)} are free.",
             reason=f"About {in_words(need - available)} are missing on the disk of {prefix.parent}.",
-            hint=hint,
+            hint=MAKE_ROOM,
         )
     if inodes is not None and files > inodes:
         raise NoSpaceError(
             f"There is no room for so many files: {about}{files:,} are needed, {inodes:,} are left.",
             reason=f"The disk of {prefix.parent} has a limit on the number of files.",
-            hint=hint,
+            hint=MAKE_ROOM,
         )

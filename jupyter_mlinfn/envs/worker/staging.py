@@ -15,6 +15,7 @@ from rattler import MatchSpec, PrefixRecord, RepoDataRecord
 from rattler.exceptions import InstallerError, IoError, LinkError, TransactionError
 from rattler.install import InstallerReporter
 
+from ...disk import Need
 from ...errors import from_os_error
 from ..history.contents import CondaEntry
 from . import cache_guard
@@ -48,7 +49,7 @@ class Stager:
         prefix: Path,
         python: Mapping[str, Any] | None,
         specs: Sequence[str] = (),
-        need: int = 0,
+        need: Need | None = None,
     ) -> None:
         """Link packages into a folder, with the paths of the prefix written into them.
 
@@ -57,7 +58,7 @@ class Stager:
             python: the channel's record of the environment's Python where it is not among them:
                 packages without architecture go into its site-packages.
             specs: what was asked for, for the records in conda-meta.
-            need: bytes that it takes, for the message when they are not there.
+            need: what it takes, for the message when they are not there.
 
         Raises:
             DependencyError: a channel does not deliver.
@@ -97,7 +98,7 @@ class Stager:
         except _LINK_ERRORS as error:
             raise translate(error, WHAT, Place(prefix, need)) from error
         except OSError as error:
-            raise from_os_error(WHAT, error) from error
+            raise from_os_error(WHAT, error, prefix, need) from error
         await asyncio.to_thread(_tidy, into, python_file)
 
     def _guard(self, cache: Path, records: Sequence[RepoDataRecord]) -> None:

@@ -139,7 +139,7 @@ export class ChangeModel implements ISpecsModel, IDisposable {
   }
 
   addSpecs(text: string): void {
-    const added = splitSpecs(text);
+    const added = splitSpecs(text, this.manager ?? 'conda');
     if (added.length > 0) {
       this._setSpecs(withSpecs(this._specs, added));
     }

@@ -122,7 +122,7 @@ export class FormModel implements IDisposable {
    * Add the specs in a typed or pasted text; one of the same name is replaced.
    */
   addSpecs(text: string): void {
-    const added = splitSpecs(text);
+    const added = splitSpecs(text, 'conda');
     if (added.length === 0) {
       return;
     }
@@ -179,7 +179,7 @@ export class FormModel implements IDisposable {
       label: this._draft.label.trim(),
       specs: python ? [python, ...this._draft.specs] : this._draft.specs.slice()
     };
-    const pip = splitSpecs(this._draft.pip);
+    const pip = splitSpecs(this._draft.pip, 'pip');
     return {
       ...wanted,
       ...(this.channels ? { channels: this.channels } : {}),
