@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from jupyter_mlinfn.disk import Need
 from jupyter_mlinfn.envs.condarc import Condarc
 from jupyter_mlinfn.envs.engine import Engine
 from jupyter_mlinfn.envs.sources import EngineSettings
@@ -322,13 +323,13 @@ async def test_a_certificate_that_nobody_vouches_for(
     ],
 )
 def test_what_cannot_be_made_to_happen_here(text: str, kind: type[MlinfnError], word: str) -> None:
-    error = translate(RuntimeError(text), "It failed.", Place(Path("/p/e"), 5))
+    error = translate(RuntimeError(text), "It failed.", Place(Path("/p/e"), Need(5)))
     check(error, kind, word)
 
 
 def test_a_full_disk_says_how_much_is_missing(tmp_path: Path) -> None:
     needed = shutil.disk_usage(tmp_path).free + 3 * 10**9
-    error = translate(OSError(28, "No space left on device"), "It failed.", Place(tmp_path, needed))
+    error = translate(OSError(28, "No space left on device"), "It failed.", Place(tmp_path, Need(needed)))
     check(error, NoSpaceError, "3.0 GB more")
 
 
