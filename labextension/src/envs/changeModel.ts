@@ -1,17 +1,12 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 
-import { IFieldProblem, isAborted, MlinfnError } from '../api';
+import { IFieldProblem, MlinfnError } from '../api';
 import { IChangePlan, Intent, Manager } from './changesApi';
-import { FINAL_STATUSES, LONGEST_PAUSE, PREVIEW_DELAY } from './formModel';
+import { FINAL_STATUSES } from './formModel';
+import { LivePreview, Preview } from './livePreview';
 import { nameOf, replaceName, splitSpecs, withSpecs } from './specs';
 import { ISpecsModel } from './specsModel';
-
-export type ChangePreview =
-  | { state: 'none' }
-  | { state: 'asking'; last: IChangePlan | null }
-  | { state: 'known'; plan: IChangePlan }
-  | { state: 'refused'; error: MlinfnError };
 
 /**
  * What the form needs of the REST calls.
@@ -25,8 +20,18 @@ export interface IChangePreviewer {
  */
 export class ChangeModel implements ISpecsModel, IDisposable {
   constructor(previewer: IChangePreviewer, intent: Intent) {
-    this._previewer = previewer;
     this._intent = intent;
+    this._live = new LivePreview(
+      () => (this.isComplete ? this._intent : null),
+      async (wanted, signal) => {
+        const plan = await previewer.preview(wanted, signal);
+        if (!signal.aborted) {
+          this._compare(plan);
+        }
+        return plan;
+      }
+    );
+    this._live.changed.connect(() => this._emit());
   }
 
   get intent(): Intent {
@@ -50,39 +55,33 @@ export class ChangeModel implements ISpecsModel, IDisposable {
     }
   }
 
-  get preview(): ChangePreview {
-    return this._preview;
+  get preview(): Preview<IChangePlan> {
+    return this._live.current;
   }
 
-  /**
-   * The last plan that is not outdated by more than what is being asked for.
-   */
   get plan(): IChangePlan | null {
-    switch (this._preview.state) {
-      case 'known':
-        return this._preview.plan;
-      case 'asking':
-        return this._preview.last;
-      default:
-        return null;
-    }
+    return this._live.plan;
   }
 
   /**
-   * Why the diff is another than was shown before; '' where it is not.
+   * Why what was submitted was not begun; '' where nothing is to be told.
    */
   get note(): string {
     return this._note;
   }
 
   /**
+   * Whether the environment is another than when it was submitted, and the diff with it.
+   */
+  get isOutdated(): boolean {
+    return this._isOutdated;
+  }
+
+  /**
    * Why it cannot be done as it is: by the preview or by the attempt itself.
    */
   get refusal(): MlinfnError | null {
-    return (
-      this._refusal ??
-      (this._preview.state === 'refused' ? this._preview.error : null)
-    );
+    return this._refusal ?? this._live.error;
   }
 
   get changed(): ISignal<this, void> {
@@ -96,7 +95,7 @@ export class ChangeModel implements ISpecsModel, IDisposable {
   dispose(): void {
     if (!this._isDisposed) {
       this._isDisposed = true;
-      this._stop();
+      this._live.dispose();
       Signal.clearData(this);
     }
   }
@@ -112,10 +111,10 @@ export class ChangeModel implements ISpecsModel, IDisposable {
    * Whether the plan says that nothing would change.
    */
   get isEmpty(): boolean {
-    if (this._preview.state !== 'known') {
+    if (this.preview.state !== 'known') {
       return false;
     }
-    const { packages, files } = this._preview.plan;
+    const { packages, files } = this.preview.plan;
     return (
       packages.length === 0 &&
       files.modified.length === 0 &&
@@ -128,10 +127,10 @@ export class ChangeModel implements ISpecsModel, IDisposable {
    * could not say it for a reason that may be gone by now.
    */
   get canSubmit(): boolean {
-    if (!this.isComplete || this._preview.state === 'asking' || this.isEmpty) {
+    if (!this.isComplete || this.preview.state === 'asking' || this.isEmpty) {
       return false;
     }
-    if (this._preview.state === 'known' && !this._preview.plan.fits) {
+    if (this.preview.state === 'known' && !this.preview.plan.fits) {
       return false;
     }
     const status = this.refusal?.status;
@@ -170,12 +169,13 @@ export class ChangeModel implements ISpecsModel, IDisposable {
   }
 
   /**
-   * The server refused what was submitted. Where that is because the environment
-   * is another by now, what would change is asked again.
+   * The server refused what was submitted. Where it said that the environment is
+   * another by now, or is being changed, what would change is asked again.
    */
   refuse(error: MlinfnError): void {
     if (error.status === 409) {
-      this._note = error.message;
+      this._note = [error.message, error.reason].filter(part => part).join(' ');
+      this._submitted = this.plan?.revision ?? null;
       this._ask(0);
     } else {
       this._refusal = error;
@@ -186,8 +186,10 @@ export class ChangeModel implements ISpecsModel, IDisposable {
   /**
    * Ask for a preview after a pause; one that is under way is given up.
    */
-  ask(delay = PREVIEW_DELAY): void {
+  ask(delay?: number): void {
     this._note = '';
+    this._submitted = null;
+    this._isOutdated = false;
     this._ask(delay);
   }
 
@@ -206,61 +208,14 @@ export class ChangeModel implements ISpecsModel, IDisposable {
     this.ask();
   }
 
-  private _ask(delay: number): void {
+  private _ask(delay?: number): void {
     this._refusal = null;
-    this._displaced = 0;
-    this._schedule(delay);
+    this._live.ask(delay);
   }
 
-  private _schedule(delay: number): void {
-    const last = this.plan;
-    this._stop();
-    if (this._isDisposed) {
-      return;
-    }
-    if (this.isComplete) {
-      this._preview = { state: 'asking', last };
-      this._timer = window.setTimeout(() => void this._request(), delay);
-    } else {
-      this._preview = { state: 'none' };
-    }
-    this._emit();
-  }
-
-  private async _request(): Promise<void> {
-    const abort = new AbortController();
-    this._abort = abort;
-    let preview: ChangePreview;
-    try {
-      const plan = await this._previewer.preview(this._intent, abort.signal);
-      preview = { state: 'known', plan };
-    } catch (thrown) {
-      if (isAborted(thrown)) {
-        return;
-      }
-      const error = MlinfnError.from(thrown);
-      if (error.isSuperseded) {
-        if (!abort.signal.aborted) {
-          // Another form asked meanwhile; a random pause gets both out of each other's way.
-          const pause = PREVIEW_DELAY * 2 ** this._displaced++;
-          this._schedule(
-            Math.min(pause, LONGEST_PAUSE) * (0.5 + Math.random())
-          );
-        }
-        return;
-      }
-      preview = { state: 'refused', error };
-    }
-    if (!abort.signal.aborted) {
-      this._preview = preview;
-      this._emit();
-    }
-  }
-
-  private _stop(): void {
-    clearTimeout(this._timer);
-    this._abort?.abort();
-    this._abort = null;
+  private _compare(plan: IChangePlan): void {
+    this._isOutdated =
+      this._submitted !== null && plan.revision !== this._submitted;
   }
 
   private _emit(): void {
@@ -269,14 +224,12 @@ export class ChangeModel implements ISpecsModel, IDisposable {
     }
   }
 
-  private _previewer: IChangePreviewer;
   private _intent: Intent;
-  private _preview: ChangePreview = { state: 'none' };
+  private _live: LivePreview<Intent, IChangePlan>;
   private _refusal: MlinfnError | null = null;
   private _note = '';
-  private _abort: AbortController | null = null;
-  private _timer = 0;
-  private _displaced = 0;
+  private _submitted: number | null = null;
+  private _isOutdated = false;
   private _isDisposed = false;
   private _changed = new Signal<this, void>(this);
 }

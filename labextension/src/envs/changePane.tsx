@@ -18,6 +18,8 @@ import { Refusal } from './previewLine';
 export function ChangePane(props: {
   model: ChangeModel;
   search: (q: string, signal: AbortSignal) => Promise<IPackageHit[]>;
+  /** Whether pip installed something in the environment. */
+  hasPip: boolean;
   /** Something else changes the environment now. */
   isBlocked: boolean;
   start: (intent: Intent, expected: number | null) => Promise<void>;
@@ -49,6 +51,7 @@ export function ChangePane(props: {
 
   const { intent, plan, refusal, preview } = model;
   const isAsking = preview.state === 'asking';
+  const isAll = intent.action === 'update' && intent.specs.length === 0;
   const submit = (): void => {
     if (isSubmitting || isBlocked || !model.canSubmit) {
       return;
@@ -80,29 +83,35 @@ export function ChangePane(props: {
       }}
     >
       <h3 id={`${id}-title`}>{titleOf(intent, trans)}</h3>
+      {(intent.action === 'install' || (isAll && props.hasPip)) && (
+        <fieldset className="jp-mlinfn-Choice">
+          <legend className="jp-mlinfn-sr">{trans.__('From')}</legend>
+          {(['conda', 'pip'] as const).map(manager => (
+            <label key={manager}>
+              <input
+                type="radio"
+                name={`${id}-manager`}
+                checked={model.manager === manager}
+                onChange={() => {
+                  model.manager = manager;
+                }}
+              />
+              {manager}
+            </label>
+          ))}
+          <span className="jp-mlinfn-hint">
+            {isAll
+              ? trans.__(
+                  'What conda installed and what pip did, each by itself.'
+                )
+              : trans.__(
+                  'First look for it in conda; pip is for what only PyPI has.'
+                )}
+          </span>
+        </fieldset>
+      )}
       {intent.action === 'install' && (
         <>
-          <fieldset className="jp-mlinfn-Choice">
-            <legend className="jp-mlinfn-sr">{trans.__('From')}</legend>
-            {(['conda', 'pip'] as const).map(manager => (
-              <label key={manager}>
-                <input
-                  type="radio"
-                  name={`${id}-manager`}
-                  checked={model.manager === manager}
-                  onChange={() => {
-                    model.manager = manager;
-                  }}
-                />
-                {manager}
-              </label>
-            ))}
-            <span className="jp-mlinfn-hint">
-              {trans.__(
-                'First look for it in conda; pip is for what only PyPI has.'
-              )}
-            </span>
-          </fieldset>
           <span id={`${id}-packages`} className="jp-mlinfn-sr">
             {trans.__('Packages to install')}
           </span>
@@ -122,10 +131,12 @@ export function ChangePane(props: {
       )}
       {model.note && (
         <p className="jp-mlinfn-warning" role="status">
-          {trans.__(
-            '%1 This is what would change now; look again.',
-            model.note
-          )}
+          {model.isOutdated
+            ? trans.__(
+                '%1 This is what would change now; look again.',
+                model.note
+              )
+            : model.note}
         </p>
       )}
       <div
@@ -224,7 +235,7 @@ function titleOf(intent: Intent, trans: TranslationBundle): string {
       return trans.__('Install packages');
     case 'update':
       return intent.specs.length === 0
-        ? trans.__('Update all packages')
+        ? trans.__('Update all packages of %1', intent.manager)
         : trans.__('Update %1', intent.specs.join(', '));
     case 'remove':
       return trans.__('Remove %1', intent.specs.join(', '));

@@ -160,8 +160,8 @@ export class ChangesApi {
     expected: number | null
   ): Promise<IJob> {
     const { path, body } = requestOf(id, intent);
-    const isChecked = intent.action !== 'rollback' && expected !== null;
-    const sent = isChecked ? { ...body, expected_revision: expected } : body;
+    const sent =
+      expected === null ? body : { ...body, expected_revision: expected };
     return this._job(path, sent);
   }
 

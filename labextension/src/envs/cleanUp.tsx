@@ -1,10 +1,11 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 import { Button } from '@jupyterlab/ui-components';
-import React, { useEffect, useState } from 'react';
+import React, { useState } from 'react';
 
-import { isAborted, MlinfnError } from '../api';
+import { MlinfnError } from '../api';
 import { ErrorView } from '../errorView';
 import { formatBytes } from '../format';
+import { useFetched } from '../hooks';
 import { IJob } from '../jobs/api';
 import { PLAIN, PRIMARY } from '../jobs/jobView';
 import { EnvsModel } from './model';
@@ -23,30 +24,22 @@ export function CleanUp(props: {
 }): JSX.Element {
   const { use, envs, api, trans } = props;
   const [wanted, setWanted] = useState<IPrune>({ cache: true, revisions: [] });
-  const [plan, setPlan] = useState<IPrunePlan | null>(null);
-  const [error, setError] = useState<MlinfnError | null>(null);
-  useEffect(() => {
-    const abort = new AbortController();
-    setPlan(null);
-    setError(null);
-    api.preview(wanted, abort.signal).then(
-      found => {
-        if (!abort.signal.aborted) {
-          setPlan(found);
-        }
-      },
-      thrown => {
-        if (!isAborted(thrown) && !abort.signal.aborted) {
-          setError(MlinfnError.from(thrown));
-        }
-      }
-    );
-    return () => abort.abort();
-  }, [api, wanted]);
+  const [refused, setRefused] = useState<MlinfnError | null>(null);
+  const fetched = useFetched(
+    async signal => ({ wanted, plan: await api.preview(wanted, signal) }),
+    [api, wanted]
+  );
+  // A plan is shown only with what it is for.
+  const plan = fetched.value?.wanted === wanted ? fetched.value.plan : null;
+  const error = refused ?? fetched.error;
 
+  const choose = (next: IPrune): void => {
+    setRefused(null);
+    setWanted(next);
+  };
   const isEmpty = !wanted.cache && wanted.revisions.length === 0;
   const forget = (id: string, keepFrom: number, isWanted: boolean): void =>
-    setWanted({
+    choose({
       ...wanted,
       revisions: [
         ...wanted.revisions.filter(other => other.id !== id),
@@ -62,7 +55,7 @@ export function CleanUp(props: {
         event.preventDefault();
         api
           .prune(wanted)
-          .then(props.started, thrown => setError(MlinfnError.from(thrown)));
+          .then(props.started, thrown => setRefused(MlinfnError.from(thrown)));
       }}
     >
       <h3>{trans.__('Clean up')}</h3>
@@ -71,7 +64,7 @@ export function CleanUp(props: {
           type="checkbox"
           checked={wanted.cache}
           onChange={event =>
-            setWanted({ ...wanted, cache: event.currentTarget.checked })
+            choose({ ...wanted, cache: event.currentTarget.checked })
           }
         />{' '}
         {trans.__(

@@ -4,10 +4,11 @@ import React, { useEffect, useState } from 'react';
 
 import { MlinfnError } from '../api';
 import { ErrorView } from '../errorView';
+import { useFetched } from '../hooks';
 import { IJob } from '../jobs/api';
 import { PLAIN, PRIMARY } from '../jobs/jobView';
 import { EnvironmentActions } from './actions';
-import { EnvsApi, IEnvironment, IEnvironmentDetails } from './api';
+import { EnvsApi, IEnvironment, IInstalledPackage } from './api';
 import { ChangeModel } from './changeModel';
 import { ChangePane } from './changePane';
 import { Intent } from './changesApi';
@@ -36,32 +37,15 @@ export function Details(props: {
 }): JSX.Element {
   const { envs, api, actions, busy, trans } = props;
   const id = props.environment.id;
-  const [details, setDetails] = useState<IEnvironmentDetails | null>(null);
-  const [error, setError] = useState<MlinfnError | null>(null);
   const [refused, setRefused] = useState<MlinfnError | null>(null);
   const [change, setChange] = useState<ChangeModel | null>(null);
   useEffect(() => () => change?.dispose(), [change]);
 
   // The list is read again when anything changes: what it says then is the newest.
-  useEffect(() => {
-    let isCurrent = true;
-    api.details(id).then(
-      found => {
-        if (isCurrent) {
-          setDetails(found);
-          setError(null);
-        }
-      },
-      thrown => {
-        if (isCurrent) {
-          setError(MlinfnError.from(thrown));
-        }
-      }
-    );
-    return () => {
-      isCurrent = false;
-    };
-  }, [api, id, props.environment]);
+  const { value: details, error } = useFetched(
+    () => api.details(id),
+    [api, id, props.environment]
+  );
 
   const measured = details?.environment.id === id ? details.environment : null;
   const environment = {
@@ -207,6 +191,7 @@ export function Details(props: {
       {change && (
         <ChangePane
           model={change}
+          hasPip={current?.packages.some(isOfPip) ?? false}
           search={(q, signal) => api.search(q, environment.channels, signal)}
           isBlocked={isBlocked}
           start={async (intent, expected) => {
@@ -267,6 +252,7 @@ export function Details(props: {
                     <Revisions
                       environment={environment}
                       api={api}
+                      asOf={props.environment}
                       goBack={
                         isBlocked || !environment.adopted
                           ? undefined
@@ -282,4 +268,8 @@ export function Details(props: {
       />
     </article>
   );
+}
+
+function isOfPip({ manager }: IInstalledPackage): boolean {
+  return manager === 'pip';
 }

@@ -1,20 +1,10 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 
-import { IFieldProblem, isAborted, MlinfnError } from '../api';
+import { IFieldProblem, MlinfnError } from '../api';
 import { INewEnvironment, IPlan } from './api';
+import { LivePreview, Preview } from './livePreview';
 import { nameOf, replaceName, splitSpecs, withSpecs } from './specs';
-
-/**
- * How long after the last key the preview is asked for.
- */
-export const PREVIEW_DELAY = 300;
-
-/**
- * The longest pause before asking again what another form's question displaced:
- * the server answers one at a time, and two forms must not displace each other for ever.
- */
-export const LONGEST_PAUSE = 5000;
 
 /**
  * Choices of the Python field besides a minor version such as 3.12.
@@ -38,15 +28,6 @@ export interface IDraft {
 }
 
 /**
- * What is known of what would be installed.
- */
-export type Preview =
-  | { state: 'none' }
-  | { state: 'asking'; last: IPlan | null }
-  | { state: 'known'; plan: IPlan }
-  | { state: 'refused'; error: MlinfnError };
-
-/**
  * What the form needs of the REST calls.
  */
 export interface IPreviewer {
@@ -58,30 +39,30 @@ export interface IPreviewer {
  */
 export class FormModel implements IDisposable {
   constructor(previewer: IPreviewer, draft: Partial<IDraft> = {}) {
-    this._previewer = previewer;
     this._draft = { ...EMPTY, ...draft };
+    this._live = new LivePreview(
+      () => (this._draft.label.trim() === '' ? null : this.wanted),
+      async (wanted, signal) => {
+        const plan = await previewer.preview(wanted, signal);
+        if (!signal.aborted) {
+          this._named = { label: wanted.label, name: plan.name };
+        }
+        return plan;
+      }
+    );
+    this._live.changed.connect(() => this._emit());
   }
 
   get draft(): Readonly<IDraft> {
     return this._draft;
   }
 
-  get preview(): Preview {
-    return this._preview;
+  get preview(): Preview<IPlan> {
+    return this._live.current;
   }
 
-  /**
-   * The last plan that is not outdated by more than what is being asked for.
-   */
   get plan(): IPlan | null {
-    switch (this._preview.state) {
-      case 'known':
-        return this._preview.plan;
-      case 'asking':
-        return this._preview.last;
-      default:
-        return null;
-    }
+    return this._live.plan;
   }
 
   /**
@@ -104,7 +85,7 @@ export class FormModel implements IDisposable {
   dispose(): void {
     if (!this._isDisposed) {
       this._isDisposed = true;
-      this._stop();
+      this._live.dispose();
       Signal.clearData(this);
     }
   }
@@ -194,7 +175,7 @@ export class FormModel implements IDisposable {
     if (this._refusal) {
       return this._refusal;
     }
-    return this._preview.state === 'refused' ? this._preview.error : null;
+    return this.preview.state === 'refused' ? this.preview.error : null;
   }
 
   /**
@@ -213,7 +194,7 @@ export class FormModel implements IDisposable {
     if (this._draft.label.trim() === '' || this.problems('label').length > 0) {
       return false;
     }
-    if (this._preview.state === 'known' && !this._preview.plan.fits) {
+    if (this.preview.state === 'known' && !this.preview.plan.fits) {
       return false;
     }
     const status = this.refusal?.status;
@@ -243,80 +224,15 @@ export class FormModel implements IDisposable {
   /**
    * Ask for a preview after a pause; one that is under way is given up.
    */
-  ask(delay = PREVIEW_DELAY): void {
-    this._displaced = 0;
-    this._schedule(delay);
+  ask(delay?: number): void {
+    this._live.ask(delay);
   }
 
   /**
    * Ask no more: the form is submitted.
    */
   stop(): void {
-    this._stop();
-    if (this._preview.state === 'asking') {
-      this._preview = { state: 'none' };
-    }
-  }
-
-  private _schedule(delay: number): void {
-    const last = this.plan;
-    this._stop();
-    if (this._isDisposed) {
-      return;
-    }
-    if (this._draft.label.trim() === '') {
-      this._preview = { state: 'none' };
-    } else {
-      this._preview = { state: 'asking', last };
-      this._timer = window.setTimeout(() => void this._ask(), delay);
-    }
-    this._emit();
-  }
-
-  private async _ask(): Promise<void> {
-    const abort = new AbortController();
-    const wanted = this.wanted;
-    this._abort = abort;
-    let preview: Preview;
-    try {
-      const plan = await this._previewer.preview(wanted, abort.signal);
-      preview = { state: 'known', plan };
-    } catch (thrown) {
-      if (isAborted(thrown)) {
-        return;
-      }
-      const error = MlinfnError.from(thrown);
-      if (error.isSuperseded) {
-        if (!abort.signal.aborted) {
-          this._askAgain();
-        }
-        return;
-      }
-      preview = { state: 'refused', error };
-    }
-    // An answer that was under way when its request was given up.
-    if (!abort.signal.aborted) {
-      this._preview = preview;
-      if (preview.state === 'known') {
-        this._named = { label: wanted.label, name: preview.plan.name };
-      }
-      this._emit();
-    }
-  }
-
-  /**
-   * Another form or tab asked meanwhile: that is no news to the user.
-   */
-  private _askAgain(): void {
-    const pause = PREVIEW_DELAY * 2 ** this._displaced++;
-    // Of random length, so that two forms get out of each other's way.
-    this._schedule(Math.min(pause, LONGEST_PAUSE) * (0.5 + Math.random()));
-  }
-
-  private _stop(): void {
-    clearTimeout(this._timer);
-    this._abort?.abort();
-    this._abort = null;
+    this._live.stop();
   }
 
   private _emit(): void {
@@ -325,14 +241,10 @@ export class FormModel implements IDisposable {
     }
   }
 
-  private _previewer: IPreviewer;
   private _draft: IDraft;
-  private _preview: Preview = { state: 'none' };
+  private _live: LivePreview<INewEnvironment, IPlan>;
   private _named: { label: string; name: string } | null = null;
   private _refusal: MlinfnError | null = null;
-  private _abort: AbortController | null = null;
-  private _timer = 0;
-  private _displaced = 0;
   private _isDisposed = false;
   private _changed = new Signal<this, void>(this);
 }

@@ -51,7 +51,7 @@ export function PackagesTable(props: {
         <Rows packages={requested} changes={changes} trans={trans} />
       )}
       {others.length > 0 && wanted !== '' && (
-        <Rows packages={others} trans={trans} />
+        <Rows packages={others} changes={changes} trans={trans} />
       )}
       {others.length > 0 && wanted === '' && (
         <details open={requested.length === 0}>
@@ -64,7 +64,7 @@ export function PackagesTable(props: {
                   others.length
                 )}
           </summary>
-          <Rows packages={others} trans={trans} />
+          <Rows packages={others} changes={changes} trans={trans} />
         </details>
       )}
     </section>

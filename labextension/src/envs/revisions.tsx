@@ -1,12 +1,12 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 import { Button } from '@jupyterlab/ui-components';
-import React, { useEffect, useState } from 'react';
+import React from 'react';
 
-import { MlinfnError } from '../api';
 import { ErrorView } from '../errorView';
 import { formatBytes } from '../format';
+import { useFetched } from '../hooks';
 import { EnvsApi, IEnvironment } from './api';
-import { IRevision, IRevisionList } from './changesApi';
+import { IRevision } from './changesApi';
 import { countChanges, describeFiles, Diff } from './diff';
 
 /**
@@ -15,33 +15,17 @@ import { countChanges, describeFiles, Diff } from './diff';
 export function Revisions(props: {
   environment: IEnvironment;
   api: EnvsApi;
+  /** Another one whenever the list of environments was read again: as it is then, so are the revisions. */
+  asOf: unknown;
   /** Begin to go back; undefined while that cannot be done. */
   goBack?: (revision: number) => void;
   trans: TranslationBundle;
 }): JSX.Element {
   const { environment, api, goBack, trans } = props;
-  const [list, setList] = useState<IRevisionList | null>(null);
-  const [error, setError] = useState<MlinfnError | null>(null);
-  useEffect(() => {
-    let isCurrent = true;
-    api.changes.revisions(environment.id).then(
-      found => {
-        if (isCurrent) {
-          setList(found);
-          setError(null);
-        }
-      },
-      thrown => {
-        if (isCurrent) {
-          setError(MlinfnError.from(thrown));
-        }
-      }
-    );
-    return () => {
-      isCurrent = false;
-    };
-    // The list of environments is read again when anything changes.
-  }, [api, environment.id, environment.revision, environment.drifted]);
+  const { value: list, error } = useFetched(
+    () => api.changes.revisions(environment.id),
+    [api, environment.id, props.asOf]
+  );
 
   if (error) {
     return <ErrorView error={error} trans={trans} />;

@@ -2,12 +2,11 @@ import { IFieldProblem, MlinfnError } from '../../api';
 import { INewEnvironment, IPlan } from '../api';
 import {
   FormModel,
-  LONGEST_PAUSE,
   minorVersions,
   NEWEST_PYTHON,
-  NO_PYTHON,
-  PREVIEW_DELAY
+  NO_PYTHON
 } from '../formModel';
+import { LONGEST_PAUSE, PREVIEW_DELAY } from '../livePreview';
 
 const plan = (change: Partial<IPlan> = {}): IPlan => ({
   name: 'myenv',

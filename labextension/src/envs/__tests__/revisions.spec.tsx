@@ -43,6 +43,7 @@ function show(
     <Revisions
       environment={environment()}
       api={{ changes: { revisions } } as unknown as EnvsApi}
+      asOf={null}
       goBack={goBack}
       trans={trans}
     />
