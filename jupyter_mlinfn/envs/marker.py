@@ -44,7 +44,21 @@ def write_marker(prefix: Path, marker: Marker) -> None:
     """
     folder = prefix / "conda-meta"
     folder.mkdir(exist_ok=True)
-    write_json(folder / MARKER, asdict(marker), indent=1)
+    try:
+        write_json(folder / MARKER, asdict(marker), indent=1)
+    except FileNotFoundError:
+        # A new label needs no lease: `sweep_marker` may have taken this for what a kill left behind.
+        write_json(folder / MARKER, asdict(marker), indent=1)
+
+
+def sweep_marker(prefix: Path) -> None:
+    """Remove what a process that was killed while it wrote the marker left beside it.
+
+    Raises:
+        OSError: the volume is gone or read-only.
+    """
+    for left in (prefix / "conda-meta").glob(f".{MARKER}-*"):
+        left.unlink(missing_ok=True)
 
 
 def read_marker(prefix: Path) -> Marker | None:

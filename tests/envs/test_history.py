@@ -172,6 +172,14 @@ def test_before_its_journal_a_change_has_touched_nothing(small: Small) -> None:
     assert small.history.current() == 1
 
 
+def test_what_a_kill_left_beside_the_marker_goes_at_the_next_look(small: Small) -> None:
+    left = small.prefix / "conda-meta" / ".mlinfn-0123"
+    left.write_text("half")
+    assert recover(small.history, small.prefix) == []
+    assert not left.exists()
+    assert read_marker(small.prefix) == MARKER
+
+
 def test_an_error_at_any_step_leaves_the_old_one(tmp_path: Path) -> None:
     # The last rename is the commit itself: all files are new by then, and stay for the next look.
     for step in range(1, steps_of(Small(tmp_path / "count"))):

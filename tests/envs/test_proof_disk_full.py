@@ -81,20 +81,20 @@ class Filler:
 
     def leave(self, amount: int) -> None:
         free = os.statvfs(self._storage)
-        self._folder.mkdir(exist_ok=True)
-        if self._kind == "bytes":
-            taken = free.f_bavail * free.f_frsize - amount
-            with (self._folder / f"{time.monotonic_ns()}").open("wb") as out, suppress(OSError):
-                while taken > 0:
-                    taken -= out.write(b"\0" * min(taken, 1 << 20))
-                    out.flush()
-        else:
-            with suppress(OSError):
+        # Full already is as good as filled, also for the folder and for what closing writes.
+        with suppress(OSError):
+            self._folder.mkdir(exist_ok=True)
+            if self._kind == "bytes":
+                taken = free.f_bavail * free.f_frsize - amount
+                with (self._folder / f"{time.monotonic_ns()}").open("wb", buffering=0) as out:
+                    while taken > 0:
+                        taken -= out.write(b"\0" * min(taken, 1 << 20))
+            else:
                 for number in range(free.f_favail - amount - 1):
                     (self._folder / f"{time.monotonic_ns()}-{number}").touch()
 
     def free(self) -> None:
-        shutil.rmtree(self._folder)
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class Tight:

@@ -32,7 +32,7 @@ from typing import Any
 
 from ...errors import ConflictError, MlinfnError
 from ...files import sync_folder
-from ..marker import read_marker, write_marker
+from ..marker import read_marker, sweep_marker, write_marker
 from .layout import History, write_json, write_parts
 from .tree import Tree, is_told, parents, stat_of
 
@@ -369,6 +369,7 @@ def recover(history: History, prefix: Path) -> list[dict[str, str]]:
         else:
             transaction.discard()
             outcomes.append({"change": change_id, "outcome": "discarded"})
+    sweep_marker(prefix)
     return outcomes
 
 

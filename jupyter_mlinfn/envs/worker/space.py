@@ -106,6 +106,7 @@ def check(prefix: Path, cost: Mapping[str, Any], what: str) -> None:
     if inodes is not None and files > inodes:
         raise NoSpaceError(
             f"There is no room for so many files: {about}{files:,} are needed, {inodes:,} are left.",
-            reason=f"The disk of {prefix.parent} has a limit on the number of files.",
+            reason=f"Room for {about}{files - inodes:,} files is missing on the disk of {prefix.parent},"
+            " which has a limit on their number.",
             hint=MAKE_ROOM,
         )
