@@ -177,7 +177,7 @@ def test_what_a_kill_left_beside_the_marker_goes_at_the_next_look(small: Small) 
     left.write_text("half")
     assert recover(small.history, small.prefix) == []
     assert not left.exists()
-    assert read_marker(small.prefix) == MARKER
+    assert read_marker(small.prefix) is not None
 
 
 def test_an_error_at_any_step_leaves_the_old_one(tmp_path: Path) -> None:

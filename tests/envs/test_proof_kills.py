@@ -22,10 +22,12 @@ from typing import Any
 import psutil
 import pytest
 
+from bench.kills_conda import measure
+
 from ..support import wheels
 from ..support.channel_server import ChannelServer
 from ..support.hashes import State, difference, problems, state
-from ..support.proof import note, sample
+from ..support.proof import PROOF, note, sample
 from ..support.proof_channel import build_proof_channel
 from ..support.server import Platform, Server, running, wait_for
 
@@ -297,3 +299,13 @@ def test_whatever_is_killed_the_environment_is_one_of_its_revisions(
         victim.close()
     told = ", ".join(f"{count} {what}" for what, count in sorted(victim.tally.items()))
     note(f"killed changes and creations: n = {COUNT}, 0 broken, MLINFN_SEED={SEED}: {told}")
+
+
+@pytest.mark.proof
+def test_bare_conda_is_told_beside() -> None:
+    conda = os.environ.get("MLINFN_CONDA") or shutil.which("conda")
+    if not PROOF or conda is None:
+        pytest.skip("the peer's count is for `make proof` where conda is on PATH or in MLINFN_CONDA")
+    told = measure(conda, kills=30, seed=SEED)
+    assert "n = 30" in told
+    note(told)

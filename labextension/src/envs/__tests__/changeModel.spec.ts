@@ -96,7 +96,22 @@ describe('ChangeModel', () => {
     await jest.runAllTimersAsync();
     expect(model.plan?.revision).toBe(4);
     expect(model.note).toBe('status 409');
+    expect(model.isOutdated).toBe(true);
     expect(model.refusal).toBeNull();
+    expect(model.canSubmit).toBe(true);
+    model.addSpecs('scipy');
+    expect(model.isOutdated).toBe(false);
+    expect(model.note).toBe('');
+  });
+
+  it('does not call the diff another where something else is only at work', async () => {
+    const model = new ChangeModel(server, { ...INSTALL, specs: ['numpy'] });
+    model.ask(0);
+    await jest.runAllTimersAsync();
+    model.refuse(failure(409));
+    await jest.runAllTimersAsync();
+    expect(model.note).toBe('status 409');
+    expect(model.isOutdated).toBe(false);
     expect(model.canSubmit).toBe(true);
   });
 
