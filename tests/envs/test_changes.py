@@ -12,6 +12,7 @@ import pytest
 
 from ..support.channel_server import ChannelServer
 from ..support.hashes import problems
+from ..support.packages import Channel, Package, tiny_kernel_stack
 from ..support.server import Platform, Server, running, wait_for
 
 
@@ -209,6 +210,58 @@ def test_a_damaged_record_is_said_and_the_others_serve(env: Changing, platform: 
     assert problems(env.prefix) == []
 
 
+def test_going_back_across_a_version_of_python(tmp_path: Path) -> None:
+    channel = Channel(tmp_path / "channel")
+    channel.add(
+        *tiny_kernel_stack(),
+        Package(
+            "pure",
+            depends=["python"],
+            noarch="python",
+            files={"site-packages/pure/__init__.py": b"pass", "python-scripts/pure": b"#!/bin/sh"},
+        ),
+    )
+    channel.write()
+    platform = Platform(tmp_path, [channel.url])
+    with running(platform) as server:
+        job = server.ended(server.create("My env", ["python 3.11.*", "pure"])["id"])
+        env = Changing(server, job["result"]["env_id"], platform.environments / "my-env")
+        old, new = (env.prefix / f"lib/python3.{n}/site-packages/pure/__init__.py" for n in (11, 12))
+        assert old.exists()
+        env.do(action="install", specs=["python 3.12.*"])
+        assert env.versions()["python"] == "3.12.4"
+        assert (old.exists(), new.exists()) == (False, True), "it goes where the new Python looks"
+        assert problems(env.prefix) == []
+        env.do("rollback", revision=1)
+        assert env.versions()["python"] == "3.11.9"
+        assert (old.exists(), new.exists()) == (True, False)
+        assert problems(env.prefix) == []
+        env.do("rollback", revision=2)
+        assert new.exists()
+        assert problems(env.prefix) == []
+
+
+def test_a_change_that_two_packages_disagree_about_says_so(tmp_path: Path) -> None:
+    channel = Channel(tmp_path / "channel")
+    both = "share/both.txt"
+    channel.add(
+        *tiny_kernel_stack(),
+        Package("one", files={both: b"one", "share/one.txt": b"1"}),
+        Package("two", files={both: b"two", "share/two.txt": b"2"}),
+    )
+    channel.write()
+    platform = Platform(tmp_path, [channel.url])
+    with running(platform) as server:
+        job = server.ended(server.create("My env", ["one"])["id"])
+        env = Changing(server, job["result"]["env_id"], platform.environments / "my-env")
+        job = env.do(action="install", specs=["two"])
+        assert both in str(job), job
+        env.do("rollback", revision=1)
+        assert (env.prefix / both).read_bytes() == b"one"
+        assert not (env.prefix / "share/two.txt").exists()
+        assert problems(env.prefix) == []
+
+
 def test_what_cannot_be_asked_is_refused_in_words(env: Changing) -> None:
     for path, body, status, words in (
         ("changes", {"action": "install", "specs": []}, 400, "nothing to install"),
@@ -217,6 +270,7 @@ def test_what_cannot_be_asked_is_refused_in_words(env: Changing) -> None:
         ("changes", {"action": "remove", "specs": ["nosuchpackage"]}, 404, "not installed"),
         ("changes", {"action": "remove", "specs": ["traitlets"]}, 409, "cannot be removed alone"),
         ("changes", {"action": "install", "specs": ["pip"], "expected_revision": 7}, 409, "meanwhile"),
+        ("rollback", {"revision": 1, "expected_revision": 7}, 409, "meanwhile"),
         ("rollback", {"revision": 9}, 404, "no revision 9"),
     ):
         got, answer = env.request(path, {**body, "dry_run": True})
@@ -270,6 +324,9 @@ def test_a_cancelled_change_leaves_everything_as_it_was(platform: Platform, chan
         job_id = answer["job"]["id"]
         wait_for(lambda: (server.job(job_id)["progress"] or {}).get("phase") == "downloading")
         assert env.details()["environment"]["writer"]["mine"] is True
+        status, answer = server.request("DELETE", f"api/mlinfn/envs/{env.id}")
+        assert status == 409, "nobody removes what is being changed"
+        assert "being changed" in answer["message"]
         assert server.request("DELETE", f"api/mlinfn/jobs/{job_id}")[0] == 202
         assert server.ended(job_id)["state"] == "cancelled"
         assert env.versions() == before

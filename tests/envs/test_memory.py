@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 
 from jupyter_mlinfn.envs.worker import memory
-from jupyter_mlinfn.envs.worker.sizes import in_words
 from jupyter_mlinfn.errors import NoSpaceError
+from jupyter_mlinfn.sizes import in_words
 
 MB = 1024**2
 
