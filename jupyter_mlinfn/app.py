@@ -10,7 +10,6 @@ from typing import Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
-from jupyter_server.utils import ensure_async
 
 from . import wiring
 from .api import PREFIX
@@ -19,33 +18,13 @@ from .envs import coexistence
 from .envs import handlers as envs_handlers
 from .envs.kernelspecs import KernelspecWriter
 from .envs.revising import RevisionService
-from .envs.service import EnvironmentService, RunningKernel
+from .envs.service import EnvironmentService
 from .envs.space import handlers as space_handlers
 from .envs.space.service import SpaceService
 from .events import Events
 from .jobs import handlers as jobs_handlers
 from .jobs.manager import JobManager
-
-
-class ServerKernels:
-    """The kernels of this server (`envs.service.Kernels`)."""
-
-    def __init__(self, server: Any) -> None:
-        self._server = server
-
-    async def running(self) -> list[RunningKernel]:
-        sessions = await ensure_async(self._server.session_manager.list_sessions())
-        paths = {session["kernel"]["id"]: session["path"] for session in sessions if session.get("kernel")}
-        kernels = await ensure_async(self._server.kernel_manager.list_kernels())
-        return [RunningKernel(kernel["id"], kernel["name"], paths.get(kernel["id"])) for kernel in kernels]
-
-    async def shut_down(self, kernel_id: str) -> None:
-        sessions = await ensure_async(self._server.session_manager.list_sessions())
-        for session in sessions:
-            if session.get("kernel", {}).get("id") == kernel_id:
-                await ensure_async(self._server.session_manager.delete_session(session["id"]))
-                return
-        await ensure_async(self._server.kernel_manager.shutdown_kernel(kernel_id))
+from .programs import ServerKernels
 
 
 class MlinfnApp(MlinfnConfig, ExtensionApp):
