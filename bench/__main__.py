@@ -16,16 +16,10 @@ from pathlib import Path
 from jupyter_mlinfn.demo.channel import build_channel, default_folder
 from tests.support.proof import sample
 
-from . import bundle, change, create, lag, listing, memory, small_flavour, startup
+from . import bundle, change, create, lag, listing, memory, page, small_flavour, startup
 from .report import Machine, Section, say
 
 _PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-_ABOUT = """# Benchmarks
-
-Made by `make bench` (`MLINFN_PROOF=1 make bench`: the full counts). Peers take turns with us in one run, so
-that a busy machine is as busy for them. Those that are not on PATH are "not present"; `ARGS="--conda PATH"`
-names a conda.
-"""
 
 
 def main() -> None:
@@ -37,7 +31,7 @@ def main() -> None:
     parser.add_argument(
         "--records", type=int, default=sample(300_000, 900_000), help="of the repodata; default %(default)s"
     )
-    parser.add_argument("--output", type=Path, help=f"file to write; default {_PAGE.name} when all are run")
+    parser.add_argument("--output", type=Path, help=f"page whose parts to replace; default docs/{_PAGE.name}")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="jupyter-mlinfn-bench-") as name:
         scratch = Path(name)
@@ -60,22 +54,11 @@ def main() -> None:
             if name in (options.only or questions)
             for section in ask()
         ]
-    goals = [goal for section in sections for goal in section.goals]
-    summary = [
-        "",
-        *(f"- {line}" for line in machine.describe()),
-        "",
-        "## Goals",
-        "",
-        *(f"- {goal}" for goal in goals),
-        "",
-    ]
-    page = "\n".join([_ABOUT.rstrip(), *summary, *(section.markdown() for section in sections)])
-    print(page)
-    output = options.output or (None if options.only else _PAGE)
-    if output is not None:
-        output.write_text(page)
-        say(f"Written to {output}")
+    measured = "; ".join(machine.describe())
+    print(page.updated("", sections, measured))
+    output = options.output or _PAGE
+    page.update(output, sections, measured)
+    say(f"Written to {output}")
 
 
 def _memory(scratch: Path, records: int) -> list[Section]:

@@ -78,7 +78,7 @@ class Machine:
         elapsed = (datetime.now(timezone.utc) - self._start).total_seconds()
         others = (_busy_seconds() - self._busy) - (_own_seconds() - self._own)
         share = max(0.0, others / (elapsed * (os.cpu_count() or 1)))
-        state = "**a busy machine: trust ratios, not times**" if share > 0.1 else "a quiet machine"
+        state = "a busy machine: trust ratios, not times" if share > 0.1 else "a quiet machine"
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         versions = ", ".join(
             f"{name} {version(name)}"
