@@ -5,8 +5,12 @@ In ``jupyter_server_config.py``: ``c.MlinfnApp.shared_environments = ["/envs"]``
 
 from __future__ import annotations
 
-from traitlets import Float, Int, List, Unicode
+from typing import Any
+
+from traitlets import Float, Int, List, TraitError, Unicode, validate
 from traitlets.config import Configurable
+
+from .envs.cuda import is_choice
 
 ROOT_VARIABLE = "MLINFN_ROOT"
 """Set by the server extension for its terminals and kernels: the folder that JupyterLab shows."""
@@ -63,6 +67,22 @@ class MlinfnConfig(Configurable):
         another limit. `None`: no limit.
         """,
     ).tag(config=True)
+
+    cuda_version = Unicode(
+        "",
+        help="""
+        The version of CUDA that packages are chosen for, e.g. `12.4`, or `none` for builds that need
+        no GPU. Default: what the driver supports, as seen here or on another server of the user.
+        Users may ask for another one.
+        """,
+    ).tag(config=True)
+
+    @validate("cuda_version")
+    def _is_choice(self, proposal: Any) -> str:
+        text = str(proposal["value"]).strip().lower()
+        if text and not is_choice(text):
+            raise TraitError(f"cuda_version: {text!r} is neither a version such as 12.4 nor none")
+        return text
 
     memory_budget = Int(
         None,

@@ -9,6 +9,7 @@ from pathlib import Path
 from .config import MlinfnConfig
 from .envs.activation import ActivationCache
 from .envs.catalogue import Catalogue
+from .envs.cuda import Cuda
 from .envs.engine import Engine
 from .envs.kernelspecs import KernelspecWriter
 from .envs.places import Places
@@ -83,7 +84,8 @@ def build(
     jobs = JobManager(Journal(places.jobs), job_changed)
     catalogue = Catalogue(scanner, writer, environments_changed, coexist(writer))
     writers = Writers(places, who or this_server())
-    envs = EnvironmentService(places, engine, catalogue, jobs, writers, kernels, environments_changed)
+    cuda = Cuda(places, site=config.cuda_version, who=who or this_server(), changed=environments_changed)
+    envs = EnvironmentService(places, engine, catalogue, jobs, writers, kernels, environments_changed, cuda)
     revising = RevisionService(envs, engine, catalogue, jobs, writers, environments_changed, by=by)
     space = SpaceService(places, cache, config.revisions_limit, envs, jobs, writers, environments_changed)
     revising.kept, revising.trim = space.kept, space.trim

@@ -133,7 +133,7 @@ class Changing:
     def request(self, asked: Mapping[str, Any], prefix: Path, change: str) -> dict[str, Any]:
         """What the worker is asked (`worker.parts.Request`)."""
         marker = read_marker(prefix)
-        names = ("action", "specs", "manager", "target", "expected", "by")
+        names = ("action", "specs", "manager", "target", "expected", "by", "cuda", "keep_cuda", "cuda_asked")
         return {
             **{name: asked[name] for name in names if asked.get(name) is not None},
             "prefix": str(prefix),

@@ -15,8 +15,11 @@ from ..errors import NotFoundError, from_json
 from ..jobs.manager import JobManager
 from ..jobs.models import Job
 from .console import ProgressBar
+from .cuda import NONE, OVERRIDE, Choice
 from .models import Environment
 from .service import EnvironmentService
+
+CUDA_HELP = "choose packages for this version of CUDA, e.g. 12.4, or none for builds that need no GPU"
 
 
 async def find(envs: EnvironmentService, name: str) -> Environment:
@@ -68,6 +71,32 @@ def processes_in(prefix: Path) -> list[str]:
         if program and Path(program).is_relative_to(prefix):
             found.append(f"{process.info['name']} (process {process.info['pid']})")
     return found
+
+
+def cuda_in_words(choice: Choice) -> str:
+    """For which CUDA packages are chosen, and who says so."""
+    if choice.version is None:
+        return {
+            "asked": "none, as asked: builds that need no GPU",
+            "site": "none, as set up here: builds that need no GPU",
+            "override": f"none, by {OVERRIDE}: builds that need no GPU",
+        }.get(choice.source, "none: no GPU was seen yet; builds that need none (--cuda VERSION for others)")
+    seen = f", as seen on {choice.seen[:10]} on {choice.server}" if choice.seen else ""
+    why = {
+        "asked": ", as asked",
+        "environment": ", as it was made",
+        "override": f", by {OVERRIDE}",
+        "site": ", as set up here",
+        "driver": ", which this machine's driver supports",
+    }.get(choice.source, seen)
+    return f"{choice.version}{why}"
+
+
+def cuda_kept_in_words(kept: str) -> str:
+    """What an environment remembers; empty where it does not."""
+    if kept == NONE:
+        return "none: builds that need no GPU"
+    return f"packages are chosen for {kept}" if kept else ""
 
 
 def print_json(body: dict[str, Any]) -> None:

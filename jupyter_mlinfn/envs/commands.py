@@ -16,7 +16,7 @@ from .. import wiring
 from ..config import MlinfnConfig
 from ..errors import ConflictError, NotFoundError
 from . import commands_change, commands_space, views
-from .command_line import find, finish, print_json, processes_in
+from .command_line import CUDA_HELP, cuda_in_words, cuda_kept_in_words, find, finish, print_json, processes_in
 from .console import human_bytes, table
 from .service import RunningKernel
 from .writer import this_command_line
@@ -57,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser, load_config: LoadConfig) -> N
         "--pip", action="append", metavar="REQ", help="for pip to install afterwards; may be repeated"
     )
     create.add_argument("--label", help="name for people; default NAME")
+    create.add_argument("--cuda", metavar="VERSION", help=CUDA_HELP)
     create.add_argument("--dry-run", action="store_true", help="only tell what would be installed")
     create.set_defaults(run=_runner(load_config, _create))
 
@@ -133,7 +134,7 @@ async def _create(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
 
     name = names.check_name(arguments.name)
     wanted = await envs.check(
-        arguments.label or name, name, arguments.specs, arguments.channel, arguments.pip or ()
+        arguments.label or name, name, arguments.specs, arguments.channel, arguments.pip or (), arguments.cuda
     )
     if arguments.dry_run:
         plan = await envs.plan(wanted)
@@ -148,6 +149,7 @@ async def _create(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
                 f"{body['package_count']} packages, {human_bytes(body['download_bytes'])} to download, "
                 f"needs {needed} of {human_bytes(body['free_bytes'])} left"
             )
+            print(f"CUDA: {cuda_in_words(wanted.cuda)}")
             for warning in body["warnings"]:
                 print(f"Warning: {warning}", file=sys.stderr)
         if not body["fits"]:
@@ -208,6 +210,7 @@ async def _show(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
         ("Size", f"{human_bytes(environment.size)}, {human_bytes(environment.size_own)} of it its own"),
         ("Kernels", ", ".join(kernel.name for kernel in environment.kernels) or "none"),
         ("Asked for", ", ".join(environment.requested_specs) or "-"),
+        ("CUDA", cuda_kept_in_words(environment.cuda)),
         ("Link scripts not run", ", ".join(environment.link_scripts_not_run)),
     ):
         if text:

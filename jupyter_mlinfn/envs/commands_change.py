@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..jobs.models import Job
-from .command_line import find, finish, print_json, processes_in
+from .command_line import CUDA_HELP, find, finish, print_json, processes_in
 from .console import human_bytes, table
 from .models import Environment
 from .revising import WantedChange
@@ -34,12 +34,14 @@ def add_arguments(commands: Any, common: argparse.ArgumentParser, runner: Runner
     change = argparse.ArgumentParser(add_help=False, parents=[dry])
     change.add_argument("-c", "--channel", action="append", metavar="CHANNEL", help="may be repeated")
     change.add_argument("--pip", action="store_true", help="by pip, for what the channels do not have")
+    solve = argparse.ArgumentParser(add_help=False, parents=[change])
+    solve.add_argument("--cuda", metavar="VERSION", help=f"{CUDA_HELP}, or auto; default: as it was made")
 
-    install = commands.add_parser("install", parents=[change], help="install packages")
+    install = commands.add_parser("install", parents=[solve], help="install packages")
     install.add_argument("specs", metavar="SPEC", nargs="+", help="conda match spec, e.g. 'numpy <2'")
     install.set_defaults(run=runner(_change), action="install")
 
-    update = commands.add_parser("update", parents=[change], help="update packages, by default all")
+    update = commands.add_parser("update", parents=[solve], help="update packages, by default all")
     update.add_argument("specs", metavar="SPEC", nargs="*", help="name, or match spec")
     update.set_defaults(run=runner(_change), action="update")
 
@@ -74,6 +76,7 @@ async def _change(arguments: argparse.Namespace, rooms: Rooms) -> int:
         "specs": arguments.specs,
         "manager": "pip" if arguments.pip else "conda",
         "channels": arguments.channel,
+        "cuda": getattr(arguments, "cuda", None),
     }
     return await _plan_or_do(arguments, rooms, environment, await rooms.revising.check(body))
 

@@ -18,6 +18,7 @@ from ..uninterrupted import in_thread, to_the_end
 from .bytecode import BytecodeCompiler
 from .catalogue import Catalogue
 from .coexistence import register
+from .cuda import NONE, is_choice
 from .marker import Marker, read_marker, write_marker
 from .models import Plan, Progress
 from .names import check_label, check_name
@@ -53,6 +54,7 @@ class Installer(Protocol):
         specs: Sequence[str],
         *,
         channels: Sequence[str] | None = None,
+        cuda: str | None = None,
         on_progress: Callable[[Progress], None],
         on_log: Callable[[str], None],
     ) -> Installed: ...
@@ -88,6 +90,7 @@ class Creation:
             channels=wanted.channels or self.installer.channels(),
             job=context.job.id,
             by=wanted.by,
+            cuda=wanted.cuda_kept,
         )
         context.progress(Progress("preparing"))
         if await in_thread(self._is_made, prefix, marker):
@@ -101,6 +104,7 @@ class Creation:
                     prefix,
                     wanted.specs,
                     channels=wanted.channels,
+                    cuda=wanted.cuda,
                     on_progress=context.progress,
                     on_log=context.log,
                 ),
@@ -238,6 +242,8 @@ class _Wanted:
     channels: list[str] | None
     pip: list[str]
     by: str
+    cuda: str | None
+    cuda_kept: str
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> _Wanted:
@@ -253,8 +259,17 @@ class _Wanted:
                 reason=error.message,
                 hint="Discard it, and create the environment anew.",
             ) from error
-        by = str(request.get("by") or "JupyterLab")
-        return cls(name, label, list(specs or ()), list(channels) if channels else None, list(pip), by)
+        cuda, kept = request.get("cuda_decided"), request.get("cuda_kept")
+        return cls(
+            name,
+            label,
+            list(specs or ()),
+            list(channels) if channels else None,
+            list(pip),
+            str(request.get("by") or "JupyterLab"),
+            str(cuda) if is_choice(cuda) and cuda != NONE else None,
+            str(kept) if is_choice(kept) else "",
+        )
 
 
 def _are_texts(value: object) -> bool:

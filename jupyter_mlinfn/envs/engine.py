@@ -73,7 +73,12 @@ class Engine:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def plan(
-        self, specs: Sequence[str], *, channels: Sequence[str] | None = None, prefix: Path | None = None
+        self,
+        specs: Sequence[str],
+        *,
+        channels: Sequence[str] | None = None,
+        prefix: Path | None = None,
+        cuda: str | None = None,
     ) -> Plan:
         """What installing `specs` into a new prefix would do.
 
@@ -84,6 +89,7 @@ class Engine:
             specs: conda match specs; none: only a kernel.
             channels: names or URLs instead of the configured ones.
             prefix: where it would be; decides what can be hard-linked.
+            cuda: the newest CUDA that it is to run with; None: builds for the CPU.
 
         Raises:
             BadInputError: a spec cannot be read; ``fields["specs"]`` says which.
@@ -92,7 +98,12 @@ class Engine:
             NoSpaceError: it would take more memory than there is.
             Superseded: a newer plan was asked for.
         """
-        request = {"op": "plan", "specs": list(specs), "prefix": str(prefix) if prefix else None}
+        request = {
+            "op": "plan",
+            "specs": list(specs),
+            "prefix": str(prefix) if prefix else None,
+            "cuda": cuda,
+        }
         return _plan(await self._newest(request, channels))
 
     async def _newest(self, request: Mapping[str, Any], channels: Sequence[str] | None) -> Event:
@@ -140,6 +151,7 @@ class Engine:
         specs: Sequence[str],
         *,
         channels: Sequence[str] | None = None,
+        cuda: str | None = None,
         on_progress: Callable[[Progress], None],
         on_log: Callable[[str], None],
     ) -> InstallResult:
@@ -149,6 +161,7 @@ class Engine:
         The caller sees to it that no other installation goes on in the same prefix.
 
         Args:
+            cuda: as for `plan`.
             on_progress, on_log: called on the loop, some ten times a second.
 
         Raises:
@@ -167,7 +180,7 @@ class Engine:
                     on_log(line)
 
         on_progress(Progress("preparing"))
-        request = {"op": "install", "specs": list(specs), "prefix": str(prefix)}
+        request = {"op": "install", "specs": list(specs), "prefix": str(prefix), "cuda": cuda}
         answer, peak_memory = await self._alone(request, channels, on_event)
         return InstallResult(_plan(answer["plan"]), answer["link_scripts_not_run"], peak_memory)
 

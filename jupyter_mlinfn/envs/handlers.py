@@ -61,7 +61,8 @@ class EnvironmentListHandler(EnvsHandler):
         running = await self.envs.running(found.environments)
         space, problem = await asyncio.gather(self.envs.space(), self.envs.problem())
         states = await self.revising.states(found.environments)
-        self.answer(views.listing(self.envs, found, running, space, problem, states))
+        cuda = await self.envs.cuda.now()
+        self.answer(views.listing(self.envs, found, running, space, problem, states, cuda))
 
     @web.authenticated
     @authorized
@@ -73,6 +74,7 @@ class EnvironmentListHandler(EnvsHandler):
             body.get("specs", []),
             body.get("channels") or None,
             body.get("pip", []),
+            body.get("cuda"),
         )
         if body.get("dry_run"):
             plan = await self.envs.plan(wanted)

@@ -34,6 +34,8 @@ class Marker:
     """Who asked for it: ``JupyterLab`` or ``command line``."""
     action: Literal["create", "adopt"] = "create"
     """How it became ours."""
+    cuda: str = ""
+    """The CUDA that its packages are chosen for: a version, ``none``, or empty where nobody knew."""
 
 
 def write_marker(prefix: Path, marker: Marker) -> None:
@@ -71,7 +73,7 @@ def read_marker(prefix: Path) -> Marker | None:
     lists = (marker.specs, marker.channels, marker.pip_specs)
     if not all(isinstance(each, (list, tuple)) for each in lists):
         return None
-    texts = [marker.name, marker.label, marker.created, marker.job, marker.by, marker.action]
+    texts = [marker.name, marker.label, marker.created, marker.job, marker.by, marker.action, marker.cuda]
     texts += [text for each in lists for text in each]
     return marker if all(isinstance(text, str) for text in texts) else None
 

@@ -132,6 +132,8 @@ class Environment:
     """Requirements that pip was asked for."""
     adopted: bool = False
     """Whether it is managed here: made by us, or taken under revisions since."""
+    cuda: str = ""
+    """As its marker has it: a version, ``none``, or empty where nobody decided."""
     link_scripts_not_run: Sequence[str] = ()
     """Packages with a post-link script, which was not run."""
     size: int | None = None

@@ -15,6 +15,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 
 from ..errors import NotFoundError
+from .cuda import is_choice
 from .marker import MARKER, Marker, read_marker
 from .models import InstalledPackage
 from .names import package_name
@@ -53,6 +54,7 @@ class PrefixFacts:
     channels: Sequence[str]
     pip_specs: Sequence[str]
     adopted: bool
+    cuda: str
     link_scripts_not_run: Sequence[str]
     warnings: Sequence[str]
 
@@ -131,6 +133,7 @@ def read_prefix(prefix: Path, *, ours: bool) -> PrefixFacts:
         channels=channels,
         pip_specs=tuple(marker.pip_specs) if marker else (),
         adopted=marker is not None,
+        cuda=marker.cuda if marker is not None and is_choice(marker.cuda) else "",
         link_scripts_not_run=_post_link_scripts(prefix) if ours else (),
         warnings=warnings,
     )

@@ -15,6 +15,8 @@ from ..jobs.models import Job
 from . import changes, create
 from .catalogue import Catalogue
 from .changes import Changer, Changing
+from .cuda import check as check_cuda
+from .cuda import is_choice
 from .history import revisions
 from .history.layout import History
 from .marker import Marker, read_marker, write_marker
@@ -64,6 +66,8 @@ class WantedChange:
     channels: Sequence[str] | None = None
     target: int | None = None
     expected: int | None = None
+    cuda: str | None = None
+    """A version of CUDA, ``none``, ``auto``, or nothing: as the environment was made."""
 
     @property
     def title(self) -> str:
@@ -156,7 +160,7 @@ class RevisionService:
             MlinfnError: it cannot be done, or not now.
         """
         environment, marker = await self._ours(environment_id)
-        asked = self._asked(environment, marker, wanted)
+        asked = await self._asked(environment, marker, wanted)
         request = await asyncio.to_thread(self._changing.request, asked, environment.prefix, "plan")
         body = await self._engine.plan_change(request, channels=wanted.channels or list(marker.channels))
         running = (await self._envs.running([environment]))[environment.id]
@@ -272,12 +276,12 @@ class RevisionService:
                 changes.KIND,
                 title[0].upper() + title[1:],
                 subject={"env_id": environment.id, "name": environment.name, "label": environment.label},
-                request=self._asked(environment, marker, wanted),
+                request=await self._asked(environment, marker, wanted),
             )
         except OSError as error:
             raise from_os_error(f"{environment.label} cannot be changed.", error) from error
 
-    def _asked(self, environment: Environment, marker: Marker, wanted: WantedChange) -> dict[str, Any]:
+    async def _asked(self, environment: Environment, marker: Marker, wanted: WantedChange) -> dict[str, Any]:
         """A change as its job remembers it."""
         return {
             "action": wanted.action,
@@ -289,7 +293,15 @@ class RevisionService:
             "target": wanted.target,
             "expected": wanted.expected,
             "by": self._by,
-        }
+        } | await self._cuda_of(marker, wanted)
+
+    async def _cuda_of(self, marker: Marker, wanted: WantedChange) -> dict[str, Any]:
+        """For which CUDA, decided now, so that another server that takes it up does the same."""
+        if wanted.manager != "conda" or wanted.action not in ("install", "update", "remove"):
+            return {}
+        choice = await self._envs.cuda.decide(wanted.cuda, marker.cuda if is_choice(marker.cuda) else "")
+        asked = {"cuda": choice.text, "cuda_asked": wanted.cuda is not None}
+        return asked if choice.kept == marker.cuda else asked | {"keep_cuda": choice.kept}
 
     async def check(self, body: Mapping[str, Any]) -> WantedChange:
         """What was asked for (``#/components/schemas/Change``), or why it cannot be.
@@ -313,6 +325,7 @@ class RevisionService:
             body.get("manager") or "conda",
             await self._envs.channels(body.get("channels") or None),
             expected=body.get("expected_revision"),
+            cuda=check_cuda(body.get("cuda")) or None,
         )
 
     async def _is_stale(self, environment: Environment) -> bool:

@@ -290,6 +290,7 @@ def _environment(known: _Known, origin: Origin, named: Mapping[tuple[str, str], 
         channels=facts.channels,
         pip_specs=facts.pip_specs,
         adopted=facts.adopted,
+        cuda=facts.cuda,
         link_scripts_not_run=facts.link_scripts_not_run,
     )
 

@@ -15,6 +15,8 @@ from . import create, names, remove
 from .bytecode import BytecodeCompiler
 from .catalogue import Catalogue
 from .create import Creation, Installer, InstallPip
+from .cuda import Choice, Cuda
+from .cuda import check as check_cuda
 from .marker import Marker, relabel
 from .models import Environment, InstalledPackage, PackageHit, Plan
 from .places import Places, Space
@@ -25,6 +27,8 @@ from .scan import ScanResult
 from .trash import Trash
 from .worker import pip_requirements
 from .writer import Writers
+
+NOT_ASKED = Choice(None, "none")
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,10 @@ class NewEnvironment:
     channels: Sequence[str] | None
     pip: Sequence[str] = ()
     """Requirements that pip installs when the rest is there."""
+    cuda: Choice = NOT_ASKED
+    """For which CUDA its packages are chosen."""
+    cuda_asked: str = ""
+    """What was asked for in that: a version, ``none``, or nothing."""
 
 
 class Kernels(Protocol):
@@ -65,7 +73,12 @@ class Solver(Installer, Protocol):
     def take_logins(self, channels: Sequence[str]) -> list[str]: ...
 
     async def plan(
-        self, specs: Sequence[str], *, channels: Sequence[str] | None = None, prefix: Path | None = None
+        self,
+        specs: Sequence[str],
+        *,
+        channels: Sequence[str] | None = None,
+        prefix: Path | None = None,
+        cuda: str | None = None,
     ) -> Plan: ...
 
     async def search(
@@ -91,8 +104,10 @@ class EnvironmentService:
         writers: Writers,
         kernels: Kernels,
         changed: Callable[[], None],
+        cuda: Cuda,
     ) -> None:
         self.places = places
+        self.cuda = cuda
         self.engine = engine
         self._catalogue = catalogue
         self._jobs = jobs
@@ -126,6 +141,7 @@ class EnvironmentService:
         self._trash.stop()
 
     async def close(self) -> None:
+        await self.cuda.close()
         await self.compiler.stop()
         await self._catalogue.close()
         await self.engine.close()
@@ -175,11 +191,12 @@ class EnvironmentService:
         specs: Sequence[str],
         channels: Sequence[str] | None,
         pip: Sequence[str] = (),
+        cuda: str | None = None,
     ) -> NewEnvironment:
         """What was asked for, or why it cannot be.
 
         Raises:
-            BadInputError: label, name, packages or channels will not do.
+            BadInputError: label, name, packages, channels or version of CUDA will not do.
             ConflictError: the name is taken.
         """
         channels = await self.channels(channels)
@@ -196,7 +213,15 @@ class EnvironmentService:
                 hint="Choose another name, or remove that one first.",
                 fields={"name": [{"value": name, "message": "This name is taken."}]},
             )
-        return NewEnvironment(name, label, [spec.strip() for spec in specs if spec.strip()], channels, pip)
+        return NewEnvironment(
+            name,
+            label,
+            [spec.strip() for spec in specs if spec.strip()],
+            channels,
+            pip,
+            await self.cuda.decide(cuda),
+            check_cuda(cuda),
+        )
 
     async def channels(self, channels: Sequence[str] | None) -> Sequence[str] | None:
         """The channels without credentials, which the engine keeps in memory only.
@@ -213,7 +238,10 @@ class EnvironmentService:
             UnsolvableError, BadInputError, DependencyError, NoSpaceError: see `engine.Engine.plan`.
         """
         return await self.engine.plan(
-            wanted.specs, channels=wanted.channels, prefix=self.places.prefix(wanted.name)
+            wanted.specs,
+            channels=wanted.channels,
+            prefix=self.places.prefix(wanted.name),
+            cuda=wanted.cuda.version,
         )
 
     async def create(self, wanted: NewEnvironment) -> Job:
@@ -234,6 +262,10 @@ class EnvironmentService:
                     "specs": list(wanted.specs),
                     "channels": list(wanted.channels) if wanted.channels else None,
                     "pip": list(wanted.pip),
+                    "cuda": wanted.cuda_asked or None,
+                    # Now, so that another server that takes it up makes the same.
+                    "cuda_decided": wanted.cuda.text,
+                    "cuda_kept": wanted.cuda.kept,
                     "by": self.by,
                 },
             )
@@ -256,6 +288,7 @@ class EnvironmentService:
             specs=list(environment.requested_specs),
             channels=list(environment.channels),
             job="",
+            cuda=environment.cuda,
         )
         try:
             await asyncio.to_thread(relabel, environment.prefix, label, marker)

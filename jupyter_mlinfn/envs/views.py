@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from .cuda import Choice
 from .models import Environment, Plan
 from .outside import Look
 from .places import Places, Space
@@ -46,6 +47,7 @@ def environment(
         "revision": look.revision if look else None,
         "drifted": look.drift is not None if look else None,
         "writer": asdict(writer) if writer else None,
+        "cuda": env.cuda or None,
         "link_scripts_not_run": list(env.link_scripts_not_run),
     }
 
@@ -57,6 +59,7 @@ def listing(
     space: Space,
     problem: str | None,
     states: Mapping[str, tuple[Look | None, Writer | None]],
+    cuda: Choice,
 ) -> dict[str, Any]:
     """`#/components/schemas/EnvironmentList`."""
     places = service.places
@@ -76,7 +79,8 @@ def listing(
             "shared": [str(folder) for folder in places.shared],
             "channels": service.engine.channels(),
         },
-        "warnings": [*found.warnings, *service.engine.warnings()],
+        "cuda": cuda.to_json(),
+        "warnings": [*found.warnings, *service.engine.warnings(), *service.cuda.warnings()],
     }
 
 
@@ -93,6 +97,7 @@ def plan(places: Places, wanted: NewEnvironment, planned: Plan, space: Space) ->
             "name": wanted.name,
             "prefix": str(prefix),
             "display": places.display(prefix),
+            "cuda": wanted.cuda.to_json(),
         }
         | fit(planned.installed_bytes, planned.installed_files, space)
     )

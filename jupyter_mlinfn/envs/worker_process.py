@@ -29,6 +29,15 @@ _PASSED = frozenset(
 """What the worker's job needs of the server's environment. A list of what may pass, since what
 must not (JUPYTERHUB_API_TOKEN and whatever else a site put there) cannot be listed."""
 
+_UNPROBED = {
+    "CONDA_OVERRIDE_CUDA": "",
+    "CONDA_OVERRIDE_CUDA_ARCH": "",
+    "CONDA_OVERRIDE_AMDGPU": "",
+    "CONDA_OVERRIDE_AMDGPU_ARCH": "",
+}
+"""What rattler would otherwise find out by loading drivers' libraries and running `nvidia-smi`, also where
+the version of CUDA is given (seen with strace, 0.28): a sick driver would hang it."""
+
 _OWN = {
     "MALLOC_ARENA_MAX": "2",
     # One shared core is what the small flavour has. With the line above, 5 to 9 % less memory.
@@ -48,7 +57,7 @@ def environment(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
         or (name.islower() and name.upper() in _PASSED)
         or (name.startswith("CONDA_OVERRIDE_") and "TOKEN" not in name)
     }
-    return passed | _OWN
+    return _UNPROBED | passed | _OWN
 
 
 def command(*, files: bool = False) -> list[str]:

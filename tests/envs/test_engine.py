@@ -367,14 +367,39 @@ def test_only_what_is_needed_of_the_environment_is_passed() -> None:
     assert "PYTHONPATH" not in passed
 
 
-async def test_virtual_packages_can_be_overridden(
-    engine: Engine, channel: Channel, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_packages_are_chosen_for_the_cuda_that_is_told(engine: Engine, channel: Channel) -> None:
     channel.add(Package("needs-cuda", depends=["__cuda >=12", "__glibc >=2.17"]))
     channel.write()
-    monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.4")
-    plan = await engine.plan(["needs-cuda"])
+    plan = await engine.plan(["needs-cuda"], cuda="12.4")
     assert "needs-cuda" in {package.name for package in plan.packages}
+    for cuda, said in ((None, "chosen for the CPU"), ("11.8", "chosen for CUDA 11.8")):
+        with pytest.raises(UnsolvableError) as caught:
+            await engine.plan(["needs-cuda"], cuda=cuda)
+        assert said in caught.value.hint
+
+
+async def test_no_driver_is_asked_by_the_engine(
+    tmp_path: Path, server: ChannelServer, channel: Channel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rattler runs nvidia-smi where no library tells a version: a sick driver would hang it."""
+    asked, programs = tmp_path / "asked", tmp_path / "programs"
+    programs.mkdir()
+    (programs / "nvidia-smi").write_text(f"#!/bin/sh\ntouch {asked}\n")
+    (programs / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    channel.add(
+        Package("either", build="cpu_0"),
+        Package("either", build="cuda_1", build_number=1, depends=["__cuda"]),
+    )
+    channel.write()
+    engine = Engine(settings(tmp_path, server.url), condarc=Condarc())
+    try:
+        for cuda, build in (("12.4", "cuda_1"), (None, "cpu_0")):
+            plan = await engine.plan(["either"], cuda=cuda)
+            assert [package.build for package in plan.packages if package.name == "either"] == [build]
+    finally:
+        await engine.close()
+    assert not asked.exists()
 
 
 @pytest.mark.parametrize("kind", ["basic", "token", "custom"])

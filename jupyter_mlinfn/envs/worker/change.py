@@ -182,7 +182,12 @@ class Change:
             staged.remove,
             drift.tree,
             record,
-            {"specs": planned.specs, "pip_specs": planned.pip_specs, "channels": planned.channels},
+            {
+                "specs": planned.specs,
+                "pip_specs": planned.pip_specs,
+                "channels": planned.channels,
+                **({"cuda": request.keep_cuda} if request.keep_cuda is not None else {}),
+            },
         )
         return record
 

@@ -184,7 +184,8 @@ class CondaPart(Part):
         warnings += self._warnings(before, entries)
         plan = _Plan(comes, going, relinked)
         revision = self.revision
-        nothing = not packages and not relinked and specs == revision["specs"]
+        told = self.request.cuda_asked and self.request.keep_cuda is not None
+        nothing = not packages and not relinked and specs == revision["specs"] and not told
         return Outcome(
             packages=packages,
             specs=specs,

@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,12 @@ def _crashed(error: BaseException) -> MlinfnError:
         reason=str(error) or type(error).__name__,
         hint=failures.ASK_ADMIN,
     )
+
+
+def cuda_of(request: Mapping[str, Any]) -> str | None:
+    """The CUDA that a request is for; None for none."""
+    told = (request.get("request") or request).get("cuda")
+    return str(told) if told and told != "none" else None
 
 
 class _Worker:
@@ -98,6 +105,8 @@ class _Worker:
     async def _work(self, request: dict[str, Any], settings: WorkerSettings) -> dict[str, Any]:
         self._installation = self._change = None
         session, solver, search = self._open(settings)
+        # Not of the settings: another one would throw away what is loaded of the channels.
+        session.choose_cuda(cuda_of(request))
         if request["op"] == "install":
             self._installation = Installation(session, self._output, Path(request["prefix"]))
             return await self._installation.run(request["specs"])

@@ -37,6 +37,9 @@ class Request:
         target: the revision to go back to.
         expected: the revision that the user was shown.
         by: who asks: ``JupyterLab`` or ``command line``.
+        cuda: for which packages are chosen, or ``none``.
+        keep_cuda: what the environment is to remember of that; None: what it does already.
+        cuda_asked: whether the user asked for that, also where no package changes with it.
     """
 
     action: str
@@ -50,6 +53,9 @@ class Request:
     target: int | None = None
     expected: int | None = None
     by: str = "JupyterLab"
+    cuda: str = "none"
+    keep_cuda: str | None = None
+    cuda_asked: bool = False
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Request:

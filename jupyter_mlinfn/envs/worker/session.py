@@ -15,6 +15,7 @@ from rattler import (
     Config,
     Gateway,
     MatchSpec,
+    Override,
     PackageCache,
     VirtualPackage,
     VirtualPackageOverrides,
@@ -48,13 +49,20 @@ class Session:
             max_concurrent_requests=CONCURRENT_REQUESTS,
         )
         self.channels = [Channel(url) for url in settings.channels]
-        self.virtual_packages = VirtualPackage.detect(VirtualPackageOverrides.from_env())
+        self.choose_cuda(None)
         self.pins = [_pin(text) for text in settings.pinned_packages]
         self.priority = {
             "strict": ChannelPriority.Strict,
             "flexible": ChannelPriority.Flexible,
             "disabled": ChannelPriority.Disabled,
         }[settings.channel_priority]
+
+    def choose_cuda(self, version: str | None) -> None:
+        """Say for which CUDA the next solves are; None: for none. Never asks a driver, see `envs.cuda`."""
+        overrides = VirtualPackageOverrides.from_env()
+        overrides.cuda = Override.string(version or "")
+        self.virtual_packages = VirtualPackage.detect(overrides)
+        self.cuda = version
 
     def package_cache(self) -> PackageCache:
         """The user's folder first, it is written to; the site's layers are used in place."""

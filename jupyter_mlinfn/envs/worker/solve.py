@@ -311,10 +311,18 @@ class Solver:
                 message = "no such version in the channels" if none_fits else "does not go with the others"
                 guilty.append({"value": value, "message": message})
         no_version = explanation.startswith("No candidates were found for ")
+        hint = "Ask for other versions, or leave the version out."
+        if re.search(r"(?<![\w.-])__cuda(?![\w.-])", explanation):
+            chosen = self._session.cuda
+            hint = (
+                f"Packages are chosen for CUDA {chosen}: choose another version, or other builds."
+                if chosen
+                else "Packages are chosen for the CPU: choose a version of CUDA, or other builds."
+            )
         return UnsolvableError(
             "There is no such version." if no_version else "These packages do not go together.",
             reason=explanation,
-            hint="Ask for other versions, or leave the version out.",
+            hint=hint,
             fields={"specs": guilty},
         )
 

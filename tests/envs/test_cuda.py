@@ -1,0 +1,279 @@
+"""For which CUDA packages are chosen: who says so, what is remembered, and what an environment keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traitlets import TraitError
+
+from jupyter_mlinfn.config import MlinfnConfig
+from jupyter_mlinfn.envs import cuda as room
+from jupyter_mlinfn.envs.cuda import Cuda, Driver
+from jupyter_mlinfn.envs.marker import read_marker
+from jupyter_mlinfn.envs.places import Places
+from jupyter_mlinfn.errors import BadInputError
+
+from ..support.packages import Channel, Package, tiny_kernel_stack
+from ..support.server import Platform, Server, running
+
+Make = Callable[..., Cuda]
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    (tmp_path / "private").mkdir()
+    return Places.find(tmp_path)
+
+
+@pytest.fixture
+def make(places: Places) -> Make:
+    def make(environ: dict[str, str] | None = None, **more: Any) -> Cuda:
+        return Cuda(places, environ=environ or {}, who=more.pop("who", "your server cpu"), **more)
+
+    return make
+
+
+async def seen(make: Make, cuda: str = "12.4", who: str = "your server gpu") -> None:
+    """A server with a GPU was here before."""
+    earlier = make(who=who)
+    earlier.saw(cuda, "550.54.15")
+    await earlier.close()
+
+
+async def test_who_says_for_which_cuda(make: Make) -> None:
+    """Each in turn is left out, and the next one has the word."""
+    await seen(make, "12.1")
+    override = {"CONDA_OVERRIDE_CUDA": "12.6"}
+
+    async def decide(environ: dict[str, str], site: str, driver: str | None, *args: str) -> tuple[str, str]:
+        cuda = make(environ, site=site)
+        if driver:
+            cuda.saw(driver, "570.86.15")
+        choice = await cuda.decide(*args)
+        await cuda.close()
+        return choice.text, choice.source
+
+    assert await decide(override, "12.5", "12.8", "12.2", "12.3") == ("12.2", "asked")
+    assert await decide(override, "12.5", "12.8", "none", "12.3") == ("none", "asked")
+    assert await decide(override, "12.5", "12.8", "", "12.3") == ("12.3", "environment")
+    assert await decide(override, "12.5", "12.8", "auto", "12.3") == ("12.6", "override")
+    assert await decide(override, "12.5", "12.8") == ("12.6", "override")
+    assert await decide({"CONDA_OVERRIDE_CUDA": ""}, "12.5", "12.8") == ("none", "override")
+    assert await decide({}, "12.5", "12.8") == ("12.5", "site")
+    assert await decide({}, "", "12.8") == ("12.8", "driver")
+
+
+async def test_a_server_without_a_gpu_chooses_for_what_another_saw(make: Make) -> None:
+    assert (await make().decide()).to_json() == {
+        "version": None,
+        "source": "none",
+        "seen": None,
+        "server": None,
+        "driver": None,
+        "here": None,
+    }
+    await seen(make)
+    cuda = make()
+    cuda.saw(None)
+    choice = await cuda.now()
+    assert (choice.version, choice.source, choice.here) == ("12.4", "remembered", False)
+    assert (choice.server, choice.driver) == ("your server gpu", "550.54.15")
+    assert choice.seen is not None
+    assert choice.seen.endswith("Z")
+
+
+async def test_what_is_remembered_is_whole_or_not_there(make: Make, places: Places) -> None:
+    await seen(make)
+    file = places.state / room.FILE
+    assert json.loads(file.read_text())["cuda"] == "12.4"
+    for damaged in ("", "[]", '{"cuda": "12.4"}', file.read_text().replace("12.4", "twelve")):
+        file.write_text(damaged)
+        assert (await make().decide()).source == "none"
+    # The next that sees one writes it anew.
+    await seen(make, "12.8")
+    assert (await make().decide()).version == "12.8"
+
+
+async def test_the_same_is_not_written_again_and_again(make: Make, places: Places) -> None:
+    await seen(make)
+    file = places.state / room.FILE
+    first = file.stat().st_ino
+    await seen(make)
+    assert file.stat().st_ino == first
+    body = json.loads(file.read_text())
+    file.write_text(json.dumps(body | {"seen": "2026-01-01T00:00:00.000Z"}))
+    await seen(make)
+    assert json.loads(file.read_text())["seen"] > "2026-01-01T00:00:00.000Z"
+
+
+async def test_storage_that_is_away_is_not_written_beside(make: Make, places: Places) -> None:
+    places.anchor.rmdir()
+    await seen(make)
+    assert not places.anchor.exists()
+
+
+async def test_a_change_of_the_driver_is_told_once(make: Make) -> None:
+    told: list[str] = []
+    cuda = make(changed=lambda: told.append("changed"))
+    for version in ("12.4", "12.4", "12.8"):
+        cuda.saw(version, "1")
+    await cuda.close()
+    assert len(told) == 2
+
+
+async def test_the_driver_is_asked_where_it_was_not_heard_of(make: Make) -> None:
+    cuda = make()
+
+    async def answer() -> Driver:
+        return Driver("12.8", "570.86.15")
+
+    cuda.ask = answer
+    assert (await cuda.decide()).source == "driver"
+    # What needs no driver waits for none.
+    assert cuda.driver == Driver("12.8", "570.86.15")
+    await cuda.close()
+
+
+async def test_a_driver_that_hangs_is_waited_for_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "_PATIENCE", 0.05)
+    await seen(make)
+    cuda, asked = make(), []
+
+    async def hang() -> None:
+        asked.append(True)
+        await asyncio.Event().wait()
+
+    cuda.ask = hang
+    assert (await cuda.decide("12.2")).source == "asked"
+    assert asked == []
+    assert (await cuda.decide()).source == "remembered"
+    assert (await cuda.decide()).source == "remembered"
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("text", ["12,4", "cuda12", "12.4.1.1", "-1", "12.4; rm", "１２"])
+async def test_what_is_no_version_is_refused(make: Make, text: str) -> None:
+    with pytest.raises(BadInputError) as caught:
+        await make().decide(text)
+    assert caught.value.fields["cuda"][0]["value"] == text
+    assert make({"CONDA_OVERRIDE_CUDA": text}).warnings()
+    assert (await make({"CONDA_OVERRIDE_CUDA": text}).decide()).source == "none"
+    with pytest.raises(TraitError):
+        MlinfnConfig(cuda_version=text)
+
+
+def test_the_admin_may_say_a_version_or_none() -> None:
+    assert MlinfnConfig(cuda_version=" None ").cuda_version == "none"
+    assert MlinfnConfig(cuda_version="12.4").cuda_version == "12.4"
+
+
+@pytest.fixture
+def gpu_platform(tmp_path: Path) -> Platform:
+    """A platform whose channel has a package in a build for CUDA and in one for the CPU."""
+    channel = Channel(tmp_path / "channel")
+    channel.add(
+        *tiny_kernel_stack(),
+        Package("tensors", build="cpu_0", depends=["python"]),
+        Package("tensors", build="cuda126_0", build_number=1, depends=["python", "__cuda >=12"]),
+        Package("more"),
+    )
+    channel.write()
+    return Platform(tmp_path / "platform", [channel.url])
+
+
+def builds(server: Server, job: dict[str, Any]) -> dict[str, str]:
+    ended = server.ended(job["id"])
+    assert ended["state"] == "done", ended
+    packages = server.get(f"api/mlinfn/envs/{ended['result']['env_id']}")["packages"]
+    return {package["name"]: package["build"] for package in packages}
+
+
+def change(server: Server, environment: str, **body: Any) -> dict[str, Any]:
+    status, answer = server.request("POST", f"api/mlinfn/envs/{environment}/changes", body)
+    assert status == 202, answer
+    return dict(answer["job"])
+
+
+def test_an_environment_keeps_what_it_was_made_for(gpu_platform: Platform) -> None:
+    with running(gpu_platform) as server:
+        assert server.get("api/mlinfn/envs")["cuda"]["source"] == "none"
+        job = server.create("Gpu", ["tensors"], cuda="12.6")
+        assert builds(server, job)["tensors"] == "cuda126_0"
+        prefix = gpu_platform.environments / "gpu"
+        environment = server.ended(job["id"])["result"]["env_id"]
+        assert read_marker(prefix).cuda == "12.6"  # type: ignore[union-attr]
+        # Nobody says anything of CUDA, and there is no GPU: it stays what it was.
+        job = change(server, environment, action="install", specs=["more"])
+        assert builds(server, job)["tensors"] == "cuda126_0"
+        # Until somebody does.
+        job = change(server, environment, action="update", cuda="none")
+        assert builds(server, job)["tensors"] == "cpu_0"
+        assert server.get(f"api/mlinfn/envs/{environment}")["environment"]["cuda"] == "none"
+        job = change(server, environment, action="update", cuda="auto")
+        assert builds(server, job)["tensors"] == "cpu_0"
+        assert server.get(f"api/mlinfn/envs/{environment}")["environment"]["cuda"] is None
+
+
+def test_a_cpu_only_server_builds_for_the_gpu_of_another(gpu_platform: Platform) -> None:
+    state = gpu_platform.environments / ".mlinfn"
+    state.mkdir(parents=True)
+    remembered = {
+        "cuda": "12.8",
+        "driver": "570.86.15",
+        "seen": "2026-11-12T09:00:00.000Z",
+        "server": "your server gpu",
+    }
+    (state / room.FILE).write_text(json.dumps(remembered))
+    with running(gpu_platform) as server:
+        told = server.get("api/mlinfn/envs")["cuda"]
+        assert told == {
+            "version": "12.8",
+            "source": "remembered",
+            "seen": "2026-11-12T09:00:00.000Z",
+            "server": "your server gpu",
+            "driver": "570.86.15",
+            "here": told["here"],
+        }
+        status, plan = server.request(
+            "POST", "api/mlinfn/envs", {"label": "x", "specs": ["tensors"], "dry_run": True}
+        )
+        assert status == 200
+        assert plan["cuda"]["version"] == "12.8"
+        job = server.create("Gpu", ["tensors"])
+        assert builds(server, job)["tensors"] == "cuda126_0"
+        assert read_marker(gpu_platform.environments / "gpu").cuda == "12.8"  # type: ignore[union-attr]
+        status, error = server.request("POST", "api/mlinfn/envs", {"label": "y", "cuda": "twelve"})
+        assert status == 400
+        assert "cuda" in error["fields"]
+
+
+def test_the_command_line_asks_for_a_version(gpu_platform: Platform) -> None:
+    gpu_platform.write_config()
+
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "jupyter_mlinfn.cli", "env", *arguments],
+            env=gpu_platform.variables(),
+            cwd=gpu_platform.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "CUDA: none: no GPU was seen yet" in run("create", "gpu", "tensors", "--dry-run")
+    assert "CUDA: 12.6, as asked" in run("create", "gpu", "tensors", "--dry-run", "--cuda", "12.6")
+    run("create", "gpu", "tensors", "--cuda", "12.6")
+    assert "CUDA: packages are chosen for 12.6" in run("show", "gpu")
+    run("update", "gpu", "--cuda", "none")
+    shown = json.loads(run("show", "gpu", "--json"))
+    assert shown["environment"]["cuda"] == "none"
+    assert {p["name"]: p["build"] for p in shown["packages"]}["tensors"] == "cpu_0"
