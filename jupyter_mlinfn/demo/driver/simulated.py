@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .build import SONAME, built_library
-from .claims import claims_folder
+from .hold import claims_folder
 from .models import Code, Driver
 from .state_file import state_text
 

@@ -10,40 +10,22 @@ from .models import Board, Driver, Mig, Process
 
 _ACCESS = {"readable": 0, "listed": 1, "hidden": 2}
 _KINDS = {"compute": 0, "graphics": 1, "mps": 2}
-_NUMBERS_OF_BOARD = [
-    "memory_total",
-    "memory_used",
-    "memory_reserved",
-    "max_migs",
-    "status",
-    "temperature",
-    "power",
-    "power_limit",
-    "fan",
-    "performance_state",
-    "sm_clock",
-    "memory_clock",
-    "max_sm_clock",
-    "max_memory_clock",
-    "ecc",
-    "ecc_errors",
-    "utilization",
-    "memory_utilization",
-    "gpm",
-    "gpm_utilization",
-]
-_NUMBERS_OF_MIG = [
-    "gi",
-    "ci",
-    "memory_total",
-    "memory_used",
-    "memory_reserved",
-    "sm_count",
-    "slices",
-    "compute_slices",
-    "gpm_utilization",
-    "status",
-]
+_WRITTEN_APART = {
+    "uuid",
+    "name",
+    "profile",
+    "slot",
+    "bus",
+    "serial",
+    "minor",
+    "access",
+    "mig",
+    "mig_capable",
+    "migs",
+    "compute_capability",
+    "kind",
+    "processes",
+}
 
 
 def state_text(driver: Driver) -> str:
@@ -78,7 +60,7 @@ def _board(index: int, board: Board) -> Iterator[str]:
     yield f"mig_mode {int(board.divided) if board.mig_capable else -1}"
     yield f"compute_major {board.compute_capability[0]}"
     yield f"compute_minor {board.compute_capability[1]}"
-    yield from _numbers(board, _NUMBERS_OF_BOARD)
+    yield from _numbers(board)
     yield from _processes(board)
     for mig in board.migs:
         yield from _mig(board, mig)
@@ -92,25 +74,19 @@ def _mig(board: Board, mig: Mig) -> Iterator[str]:
     yield f"access {_ACCESS[mig.access]}"
     yield f"compute_major {board.compute_capability[0]}"
     yield f"compute_minor {board.compute_capability[1]}"
-    yield from _numbers(mig, _NUMBERS_OF_MIG)
+    yield from _numbers(mig)
     yield from _processes(mig)
 
 
-def _numbers(device: Board | Mig, names: list[str]) -> Iterator[str]:
-    for name in names:
-        value: int | None = getattr(device, name)
-        yield f"{name} {-1 if value is None else int(value)}"
+def _numbers(device: Board | Mig | Process) -> Iterator[str]:
+    for item in fields(device):
+        if item.name not in _WRITTEN_APART:
+            value: int | None = getattr(device, item.name)
+            yield f"{item.name} {-1 if value is None else int(value)}"
 
 
 def _processes(device: Board | Mig) -> Iterator[str]:
     for process in device.processes:
-        yield from _process(process)
-
-
-def _process(process: Process) -> Iterator[str]:
-    yield "process"
-    for item in fields(process):
-        value = getattr(process, item.name)
-        if item.name == "kind":
-            value = _KINDS[process.kind]
-        yield f"{item.name} {-1 if value is None else int(value)}"
+        yield "process"
+        yield f"kind {_KINDS[process.kind]}"
+        yield from _numbers(process)

@@ -192,18 +192,23 @@ Call begin_on(Function function, nvmlDevice_t handle)
     return begin_call(function, 1, handle);
 }
 
+Call look(void)
+{
+    pthread_mutex_lock(&lock);
+    return (Call){.code = SUCCESS, .state = current_state(), .device = NULL};
+}
+
 int end(const Call *call, int code)
 {
     pthread_mutex_unlock(&lock);
     return call->code != SUCCESS ? call->code : code;
 }
 
-void attach(void)
+void attach(const Call *call)
 {
-    int64_t running = current_state()->generation;
-    if (running != generation)
+    if (call->state->generation != generation)
         users = 0;
-    generation = running;
+    generation = call->state->generation;
     users++;
 }
 
@@ -215,9 +220,9 @@ int detach(void)
     return SUCCESS;
 }
 
-nvmlDevice_t handle_of(const Call *call, const Device *device)
+/* The same one as long as the driver runs. */
+static nvmlDevice_t handle_of(const Device *device)
 {
-    (void)call;
     for (struct Handle *known = handles; known != NULL; known = known->next)
         if (known->generation == generation && strcmp(known->uuid, device->uuid) == 0)
             return known;
@@ -232,12 +237,12 @@ nvmlDevice_t handle_of(const Call *call, const Device *device)
     return fresh;
 }
 
-int give_handle(Call *call, Device *device, nvmlDevice_t *handle)
+int give_handle(const Call *call, const Device *device, nvmlDevice_t *handle)
 {
     if (device == NULL || device->access == HIDDEN)
         return NOT_FOUND;
     if (status_of(call->state, device) != SUCCESS)
         return status_of(call->state, device);
-    *handle = handle_of(call, device);
+    *handle = handle_of(device);
     return SUCCESS;
 }

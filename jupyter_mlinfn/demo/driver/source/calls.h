@@ -50,15 +50,15 @@ typedef struct {
 Call begin(Function function);
 /* A call on a device. Fails as well where the handle is not one, or its device is gone or out of order. */
 Call begin_on(Function function, nvmlDevice_t handle);
+/* A look at the state that is no call of NVML: not counted, never failed. end() ends it as well. */
+Call look(void);
 /* Ends a call; answers `code` where the beginning was well, else the code of the beginning. */
 int end(const Call *call, int code);
 
 /* With a call begun: connect to the driver that runs now, or leave it. */
-void attach(void);
+void attach(const Call *call);
 int detach(void);
-/* With a call begun: the handle of a device; the same one as long as the driver runs. */
-nvmlDevice_t handle_of(const Call *call, const Device *device);
 /* With a call begun: what a device answers that is asked for by index or UUID. */
-int give_handle(Call *call, Device *device, nvmlDevice_t *handle);
+int give_handle(const Call *call, const Device *device, nvmlDevice_t *handle);
 
 #endif

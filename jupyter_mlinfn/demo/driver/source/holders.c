@@ -34,8 +34,10 @@ static unsigned long long start_time(long pid)
     return ticks;
 }
 
-static const Device *first_readable(const State *state)
+const Device *held_device(State *state, const char *uuid)
 {
+    if (strcmp(uuid, "*") != 0)
+        return find_device(state, uuid);
     for (int i = 0; i < state->device_count; i++) {
         const Device *device = &state->devices[i];
         if (device->access == READABLE && !(device->mig_mode == 1 && !device->is_mig))
@@ -65,7 +67,7 @@ static void add_claim(Process **list, int from, int *count, long pid, int64_t by
     append(list, count, (Process){.pid = pid, .memory = bytes, .kind = COMPUTE, .real = 1});
 }
 
-static void add_claims(const State *state, const Device *device, Process **list, int *count)
+static void add_claims(State *state, const Device *device, Process **list, int *count)
 {
     char folder[4200], name[4600];
     int from = *count;
@@ -86,7 +88,7 @@ static void add_claims(const State *state, const Device *device, Process **list,
         fclose(file);
         if (found != 3 || start_time(pid) != ticks)
             continue;
-        if (strcmp(uuid, "*") == 0 ? device == first_readable(state) : strcmp(uuid, device->uuid) == 0)
+        if (held_device(state, uuid) == device)
             add_claim(list, from, count, pid, bytes);
     }
     closedir(entries);

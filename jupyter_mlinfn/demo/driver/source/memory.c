@@ -47,6 +47,18 @@ EXPORT int nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t handle, MemoryV2 *memory)
     return end(&call, SUCCESS);
 }
 
+/* Bytes that may still be held on a device, for those who hold some: see hold.py. -1: no such device. */
+EXPORT int64_t mlinfn_simulated_free(const char *uuid)
+{
+    Call call = look();
+    const Device *device = call.state != NULL ? held_device(call.state, uuid) : NULL;
+    int64_t left = -1;
+    if (device != NULL)
+        left = device->memory_total - device->memory_reserved - used_of(call.state, device);
+    end(&call, SUCCESS);
+    return left;
+}
+
 EXPORT int nvmlDeviceGetBAR1MemoryInfo(nvmlDevice_t handle, MemoryV1 *memory)
 {
     Call call = begin_on(FN_nvmlDeviceGetBAR1MemoryInfo, handle);

@@ -73,4 +73,7 @@ int living_processes(State *state, const Device *device, Process **list);
 /* Used memory in bytes: what is used beside processes, and the memory of those that live. */
 int64_t used_memory(State *state, const Device *device);
 
+/* The device that holds of memory with this UUID are on, * being the first that may be read; NULL for none. */
+const Device *held_device(State *state, const char *uuid);
+
 #endif

@@ -46,7 +46,7 @@ static int init(Function function)
 {
     Call call = begin(function);
     if (call.code == SUCCESS)
-        attach();
+        attach(&call);
     return end(&call, SUCCESS);
 }
 
