@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = Path("jupyter_mlinfn", "labextension")
 NODE_AT_LEAST = (20, 19)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+COMPILERS = ("cc", "gcc", "clang")
 BUILT_FROM = ("pyproject.toml", "jupyter-config", "labextension")
 STAMP = ".jupyter-mlinfn-stamp"
 
@@ -32,8 +33,11 @@ def main() -> None:
         sys.exit(f"Python 3.10 or newer is needed, this is {sys.version.split()[0]}: make PYTHON=python3.X …")
     if sys.argv[1:] == ["demo"]:
         set_up(ROOT / ".venv-demo", ("jupyter_mlinfn", *BUILT_FROM), install_clean_copy)
+        if not has_gpu():
+            ensure_compiler(ROOT / ".venv-demo", needed=False)
     elif sys.argv[1:] == ["test"]:
         set_up(ROOT / ".venv", BUILT_FROM, install_editable)
+        ensure_compiler(ROOT / ".venv", needed=True)
         ensure_frontend_tools(ROOT / ".venv")
         ensure_browser()
     else:
@@ -139,6 +143,28 @@ def ensure_node(venv: Path) -> None:
     link = venv / "bin" / "node"
     link.unlink(missing_ok=True)
     link.symlink_to(binary.stdout.strip())
+
+
+def has_gpu() -> bool:
+    return any(Path("/dev").glob("nvidia*"))
+
+
+def has_zig(venv: Path) -> bool:
+    return any((venv / "lib").glob("python*/site-packages/ziglang/zig"))
+
+
+def ensure_compiler(venv: Path, *, needed: bool) -> None:
+    """For C, which the simulated GPU driver is written in; that of PyPI needs no rights on this machine."""
+    if any(shutil.which(name) for name in COMPILERS) or has_zig(venv):
+        return
+    say("Installing a C compiler for the simulated GPU (100 MB)")
+    if needed:
+        pip(venv, "install", "--quiet", "ziglang>=0.13")
+        return
+    try:
+        pip(venv, "install", "--quiet", "ziglang>=0.13")
+    except SystemExit:
+        say("It cannot be had: the demo goes without a simulated GPU")
 
 
 def ensure_frontend_tools(venv: Path) -> None:

@@ -26,7 +26,7 @@ from ..errors import DependencyError
 from .distributions import closure, conda_name, distribution_package
 from .interpreter import Interpreter, describe, python_package
 from .package import PackageDefinition, write_package
-from .samples import sample_packages
+from .samples import HOLD, sample_packages
 
 PACKAGED = ("ipykernel", "pip")
 """What of the interpreter's distributions is packaged, with their requirements."""
@@ -122,7 +122,7 @@ def _write_channeldata(channel: Path, definitions: Iterable[PackageDefinition]) 
 def _key(interpreter: Interpreter, found: Iterable[Distribution]) -> str:
     """A digest of everything that the channel is made from."""
     binary = interpreter.executable.stat()
-    own_code = [path.read_text() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    own_code = [path.read_text() for path in (*sorted(Path(__file__).parent.glob("*.py")), HOLD)]
     parts = [
         interpreter.version,
         str(interpreter.base_prefix),

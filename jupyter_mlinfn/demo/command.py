@@ -17,12 +17,13 @@ from ..envs.models import Progress
 from ..envs.sources import EngineSettings
 from .channel import build_channel, default_folder
 from .channel_check import answering_channels
+from .gpu import gpu_environment
 from .layout import Layout, lay_out, make_read_only, remove
 from .server import DemoServer, choose_port
 
 _SHARED_NAME = "physics"
 _SPECS = ["python", "ipykernel", "pip"]
-_SPECS_OF_OWN_CHANNEL = [*_SPECS, "mlinfn-units", "mlinfn-echo"]
+_SPECS_OF_OWN_CHANNEL = [*_SPECS, "mlinfn-units", "mlinfn-echo", "mlinfn-gpu"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
         layout = lay_out(folder)
         channels = _channels(args, console)
         _make_shared_environment(layout, channels, console)
-        with DemoServer(layout, channels, port) as server:
+        gpu = gpu_environment(layout, console.print)
+        with DemoServer(layout, channels, port, gpu) as server:
             console.print(f"\nJupyterLab is on [bold]{server.url}[/bold]")
             console.print(f"Its folder: {layout.folder}{' (temporary)' if temporary else ''}")
             console.print("End it with Ctrl-C.")

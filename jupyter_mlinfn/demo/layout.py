@@ -31,8 +31,27 @@ Its kernel is there the second it is done.
 The environment `physics` is for everybody: you can use it, not change it.
 
 Where the channel is the one that the demo built, it has `python`, `ipykernel`, `pip`, and to try things out:
-`mlinfn-hello`, `mlinfn-colours`, `mlinfn-plots`, `mlinfn-units`, `mlinfn-registered`, `mlinfn-echo`.
+`mlinfn-hello`, `mlinfn-colours`, `mlinfn-plots`, `mlinfn-units`, `mlinfn-registered`, `mlinfn-echo`,
+`mlinfn-gpu`.
 `mlinfn-plots=1.2` together with `mlinfn-colours=2` cannot be solved: see what you are told.
+"""
+
+_WELCOME_TO_THE_GPU = """
+## The GPU
+
+It is **simulated**, for this machine has none: a slice of an A100, 1g.5gb, as a platform would give it to you.
+
+**Try it:** click *GPU* in the launcher, then hold some of its memory in a notebook of *Python 3 (ipykernel)*:
+
+```python
+from jupyter_mlinfn.demo.driver.hold import hold
+
+held = hold(gib=3)
+```
+
+The panel says which notebook holds it. `held.release()` gives it back, and so does shutting the kernel down,
+also from the panel. A second notebook that wants another 3 GiB is told what is free.
+In an environment that has the package `mlinfn-gpu`, it is `from mlinfn_gpu import hold`.
 """
 
 
@@ -90,6 +109,12 @@ def lay_out(folder: Path) -> Layout:
     (layout.work / "README.md").write_text(_WELCOME)
     (layout.shared / "group-notes.md").write_text("What your group shares goes here.\n")
     return layout
+
+
+def tell_of_the_gpu(layout: Layout) -> None:
+    """Say in the README that there is a simulated GPU, and how to try it out."""
+    with (layout.work / "README.md").open("a") as readme:
+        readme.write(_WELCOME_TO_THE_GPU)
 
 
 def make_read_only(folder: Path) -> None:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 from .package import PLACEHOLDER, PackageDefinition, PackageFile
+
+HOLD = Path(__file__).parent / "driver" / "hold.py"
+"""The code of `mlinfn-gpu`."""
 
 _ECHO_KERNEL = '''"""A kernel that answers with what it was told."""
 
@@ -94,6 +98,7 @@ def sample_packages() -> Iterator[PackageDefinition]:
                 )
             ],
         )
+        yield _python("mlinfn-gpu", version, "Holds memory of the demo's simulated GPU", HOLD.read_text())
         yield _echo_kernel(version)
 
 
@@ -126,7 +131,7 @@ def _python(
     """A noarch package of one module, with the metadata that pip wants to see."""
     module = name.replace("-", "_")
     metadata = f"site-packages/{module}-{version}.dist-info"
-    if "__version__" not in code:
+    if not code.startswith('"""'):
         code = f'"""{summary}."""\n\n__version__ = "{version}"\n\n{code}'
     return PackageDefinition(
         name=name,

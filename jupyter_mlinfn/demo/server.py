@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,14 +30,19 @@ _FOREIGN = ("JUPYTER", "CONDA_", "XDG_", "MLINFN_", "IPYTHONDIR")
 class DemoServer:
     """A running JupyterLab on a layout, as a context manager.
 
+    `environment` is added to what its process is given; None takes a variable away.
+
     Attributes:
         url: where it is, with its token.
     """
 
-    def __init__(self, layout: Layout, channels: Sequence[str], port: int) -> None:
+    def __init__(
+        self, layout: Layout, channels: Sequence[str], port: int, environment: Mapping[str, str | None]
+    ) -> None:
         self._layout = layout
         self._channels = list(channels)
         self._port = port
+        self._added = dict(environment)
         self._token = secrets.token_urlsafe(24)
         self._process: subprocess.Popen[bytes] | None = None
         self.url = f"http://127.0.0.1:{port}/lab?token={self._token}"
@@ -111,12 +116,15 @@ class DemoServer:
         condarc = os.environ.get("CONDARC") or str(Path.home() / ".condarc")
         if Path(condarc).is_file():
             environment["CONDARC"] = condarc  # proxies and certificates of the user hold here too
-        return environment | {
+        given: dict[str, str | None] = {
+            **environment,
             "HOME": str(layout.private),
             "SHELL": os.environ.get("SHELL") or "/bin/bash",
             "JUPYTER_CONFIG_PATH": str(layout.own / "config"),
             "JUPYTER_RUNTIME_DIR": str(layout.own / "runtime"),
+            **self._added,
         }
+        return {name: value for name, value in given.items() if value is not None}
 
     def _wait_until_it_answers(self) -> None:
         deadline = time.monotonic() + _START_SECONDS

@@ -6,11 +6,13 @@ For the tests, the bench, and the demo on a machine without a GPU. It is compile
 
 from __future__ import annotations
 
+from .build import SONAME
 from .models import Board, Code, Driver, Fault, Mig, Process
 from .presets import a100_mig, full_gpu, h100_mig
 from .simulated import SimulatedDriver
 
 __all__ = [
+    "SONAME",
     "Board",
     "Code",
     "Driver",
