@@ -21,6 +21,7 @@ _CONTAINER_SIZES = (565, 57)
 """The first driver that reports their sizes to a container."""
 
 _NO_SIZE = "Holds a GPU context; the driver does not report its size."
+_NO_REST = "The share of the driver and others cannot be told."
 _VALUE = re.compile(r"[\w,:/.-]{1,200}", re.ASCII)
 
 
@@ -76,7 +77,7 @@ class ProcessMap:
             look, listed, _version(driver_version), driver_version, devices, used, why_not_listed
         )
         rows = sorted(answer.rows, key=lambda row: (row.memory is None, -(row.memory or 0), row.pid))
-        other, note = _rest(rows, used)
+        other, note = (None, _NO_REST) if listed is None else _rest(rows, used)
         return Processes(tuple(rows), other, " ".join(part for part in (answer.note, note) if part), asked)
 
 
@@ -224,7 +225,7 @@ def _rest(rows: Sequence[GpuProcess], used: Mapping[str, int | None]) -> tuple[i
     unknown = sum(row.memory is None for row in rows)
     if unknown:
         of = "one process is" if unknown == 1 else f"{unknown} processes are"
-        return None, f"The share of the driver and others cannot be told: the size of {of} not known."
+        return None, f"{_NO_REST[:-1]}: the size of {of} not known."
     total = 0
     for size in used.values():
         if size is None:

@@ -45,9 +45,9 @@ class Released:
 
     Attributes:
         shut: ids of kernels that are shut down now.
-        freed: bytes in use before, less those after, over the user's devices; None where that
-            cannot be told.
-        note: why `freed` is None.
+        freed: bytes in use before, less those after, over the user's devices; 0 where others took
+            as much meanwhile; None where the driver does not tell.
+        note: why `freed` is None, or that others took more.
     """
 
     shut: Sequence[str]
@@ -117,7 +117,7 @@ async def release(
     if before is None or after is None:
         return Released(shut, failed, None, _NOT_READ)
     if after > before:
-        return Released(shut, failed, None, _GREW)
+        return Released(shut, failed, 0, _GREW)
     return Released(shut, failed, before - after)
 
 
