@@ -39,7 +39,7 @@ Where the channel is the one that the demo built, it has `python`, `ipykernel`, 
 _WELCOME_TO_THE_GPU = """
 ## The GPU
 
-It is **simulated**, for this machine has none: a slice of an A100, 1g.5gb, as a platform would give it to you.
+It is **simulated**, for this machine has none: a slice of an A100, 1g.5gb, as a platform gives it to you.
 
 **Try it:** click *GPU* in the launcher, then hold some of its memory in a notebook of *Python 3 (ipykernel)*:
 
