@@ -1,0 +1,68 @@
+"""Real kernels and terminals of the server that a test has in its own process."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from jupyter_server.utils import ensure_async
+
+
+class Kernels:
+    """Starts them through the server's own managers, as its REST calls do."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+
+    async def session(self, path: str, kind: str = "notebook", name: str | None = None, **more: Any) -> str:
+        """The id of the kernel of a new session."""
+        model = await self._server.session_manager.create_session(
+            path=path, name=name or path.rpartition("/")[2], type=kind, **{"kernel_name": "python3", **more}
+        )
+        return str(model["kernel"]["id"])
+
+    async def bare(self) -> str:
+        return str(await ensure_async(self._server.kernel_manager.start_kernel(kernel_name="python3")))
+
+    def terminal(self) -> tuple[str, Any]:
+        """Name and process of a new one."""
+        manager = self._server.web_app.settings["terminal_manager"]
+        name = manager.create()["name"]
+        return name, manager.terminals[name].ptyproc
+
+    def manager(self, kernel_id: str) -> Any:
+        return self._server.kernel_manager.get_kernel(kernel_id)
+
+    def pid(self, kernel_id: str) -> int:
+        return int(self.manager(kernel_id).provisioner.pid)
+
+    async def run(self, kernel_id: str, code: str) -> str:
+        """What the code prints."""
+        client = self.manager(kernel_id).client()
+        client.start_channels()
+        printed = []
+
+        def note(message: dict[str, Any]) -> None:
+            assert message["msg_type"] != "error", message["content"]
+            printed.append(message["content"].get("text", ""))
+
+        try:
+            await client.wait_for_ready(timeout=60)
+            await client.execute_interactive(code, store_history=False, output_hook=note, timeout=60)
+        finally:
+            client.stop_channels()
+        return "".join(printed)
+
+    def here(self, kernel_id: str) -> bool:
+        return kernel_id in self._server.kernel_manager
+
+
+async def until(look: Callable[[], Any], timeout: float = 60) -> Any:
+    """The first true thing that `look` gives, while the event loop goes on; fails after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"nothing in {timeout} s"
+        await asyncio.sleep(0.02)
+    return found
