@@ -22,9 +22,11 @@ from .envs.service import EnvironmentService
 from .envs.space import handlers as space_handlers
 from .envs.space.service import SpaceService
 from .events import Events
+from .gpu import handlers as gpu_handlers
+from .gpu.service import GpuService
 from .jobs import handlers as jobs_handlers
 from .jobs.manager import JobManager
-from .programs import ServerKernels
+from .programs import ServerKernels, ServerPrograms
 
 
 class MlinfnApp(MlinfnConfig, ExtensionApp):
@@ -44,8 +46,10 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             self,
             Path(server.root_dir).resolve(),
             ServerKernels(server),
+            programs=ServerPrograms(server),
             job_changed=events.job_changed,
             environments_changed=events.environments_changed,
+            gpu_changed=events.gpu_changed,
             coexist=self._coexist,
         )
 
@@ -61,8 +65,14 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             EnvironmentService: self._rooms.envs,
             RevisionService: self._rooms.revising,
             SpaceService: self._rooms.space,
+            GpuService: self._rooms.gpu,
         }
-        for pattern, handler in (*envs_handlers.HANDLERS, *space_handlers.HANDLERS, *jobs_handlers.HANDLERS):
+        for pattern, handler in (
+            *envs_handlers.HANDLERS,
+            *space_handlers.HANDLERS,
+            *jobs_handlers.HANDLERS,
+            *gpu_handlers.HANDLERS,
+        ):
             parameter = "{name}" if pattern.startswith("packages") else "{id}"
             route = "/" + pattern.replace("([^/]+)", parameter)
             self.handlers.append((f"{PREFIX}/{pattern}", handler, {"rooms": rooms, "route": route}))
@@ -73,6 +83,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
 
     async def _start(self) -> None:
         assert self._rooms is not None  # noqa: S101 - initialize_settings comes first
+        self._rooms.gpu.start()
         try:
             # Before the trash is cleared.
             await self._rooms.space.start()

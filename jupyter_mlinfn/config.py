@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from traitlets import Float, Int, List, TraitError, Unicode, validate
+from traitlets import Bool, Float, Int, List, TraitError, Unicode, validate
 from traitlets.config import Configurable
 
 from .envs.cuda import is_choice
@@ -83,6 +83,14 @@ class MlinfnConfig(Configurable):
         if text and not is_choice(text):
             raise TraitError(f"cuda_version: {text!r} is neither a version such as 12.4 nor none")
         return text
+
+    gpu_accounting = Bool(
+        True,
+        help="""
+        Read the used memory of the user's GPU once a minute, also when nobody looks: for how long it
+        was held and in use, which the user and `/metrics` are told. Without a GPU nothing is read.
+        """,
+    ).tag(config=True)
 
     memory_budget = Int(
         None,

@@ -12,6 +12,7 @@ from jupyter_events import EventLogger
 
 JOBS = "https://events.jupyter.org/jupyter_mlinfn/jobs/v1"
 ENVS = "https://events.jupyter.org/jupyter_mlinfn/envs/v1"
+GPU = "https://events.jupyter.org/jupyter_mlinfn/gpu/v1"
 
 _SCHEMAS = Path(__file__).parent / "event_schemas"
 
@@ -33,3 +34,6 @@ class Events:
 
     def environments_changed(self) -> None:
         self._logger.emit(schema_id=ENVS, data={})
+
+    def gpu_changed(self) -> None:
+        self._logger.emit(schema_id=GPU, data={})

@@ -11,5 +11,9 @@ def iso(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
 def now() -> str:
-    return iso(datetime.now(timezone.utc))
+    return iso(utc_now())

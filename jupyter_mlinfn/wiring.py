@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .config import MlinfnConfig
 from .envs.activation import ActivationCache
 from .envs.catalogue import Catalogue
-from .envs.cuda import Cuda
+from .envs.cuda import Cuda, Driver
 from .envs.engine import Engine
 from .envs.kernelspecs import KernelspecWriter
 from .envs.places import Places
@@ -19,6 +19,8 @@ from .envs.service import EnvironmentService, Kernels
 from .envs.sources import EngineSettings
 from .envs.space.service import SpaceService
 from .envs.writer import Writers, this_server
+from .gpu.release import Programs
+from .gpu.service import GpuService, NoPrograms
 from .jobs.journal import Journal
 from .jobs.manager import JobManager
 
@@ -31,8 +33,10 @@ class Rooms:
     envs: EnvironmentService
     revising: RevisionService
     space: SpaceService
+    gpu: GpuService
 
     async def close(self) -> None:
+        self.gpu.close()
         self.envs.stop_clearing()
         await self.revising.close()
         await self.space.close()
@@ -45,8 +49,10 @@ def build(
     root: Path,
     kernels: Kernels,
     *,
+    programs: Programs | None = None,
     job_changed: Callable[[str], None] = lambda _: None,
     environments_changed: Callable[[], None] = lambda: None,
+    gpu_changed: Callable[[], None] = lambda: None,
     coexist: Callable[[KernelspecWriter], Callable[[], None]] = lambda _: _nothing,
     by: str = "JupyterLab",
     who: str = "",
@@ -56,7 +62,8 @@ def build(
     Args:
         root: the folder that the user's JupyterLab shows.
         kernels: those of this server.
-        job_changed, environments_changed: called on the event loop's thread.
+        programs: kernels and terminals with their processes; default: there are none.
+        job_changed, environments_changed, gpu_changed: called on the event loop's thread.
         coexist: told who writes the kernelspecs; gives what makes other providers of kernels
             look again, see `Catalogue`.
         by: who asks, in the records of revisions: ``JupyterLab`` or ``command line``.
@@ -89,7 +96,17 @@ def build(
     revising = RevisionService(envs, engine, catalogue, jobs, writers, environments_changed, by=by)
     space = SpaceService(places, cache, config.revisions_limit, envs, jobs, writers, environments_changed)
     revising.kept, revising.trim = space.kept, space.trim
-    return Rooms(jobs, envs, revising, space)
+    gpu = GpuService(programs or NoPrograms(), changed=gpu_changed, accounting=config.gpu_accounting)
+    gpu.driver_known, cuda.ask = cuda.saw, _asks(gpu)
+    return Rooms(jobs, envs, revising, space, gpu)
+
+
+def _asks(gpu: GpuService) -> Callable[[], Awaitable[Driver | None]]:
+    async def ask() -> Driver | None:
+        said = await gpu.ask_driver()
+        return Driver(*said) if said is not None else None
+
+    return ask
 
 
 def _nothing() -> None:
