@@ -22,6 +22,7 @@ const RETRY = { first: 1000, last: 15000 };
 export interface IServerEvents {
   readonly jobsChanged: ISignal<IServerEvents, void>;
   readonly envsChanged: ISignal<IServerEvents, void>;
+  readonly gpuChanged: ISignal<IServerEvents, void>;
   /** A request failed because the server did not answer. */
   connectionLost(): void;
 }
@@ -59,6 +60,10 @@ export class ServerEvents implements IServerEvents, IDisposable {
 
   get envsChanged(): ISignal<this, void> {
     return this._envsChanged;
+  }
+
+  get gpuChanged(): ISignal<this, void> {
+    return this._gpuChanged;
   }
 
   get isDisposed(): boolean {
@@ -112,6 +117,7 @@ export class ServerEvents implements IServerEvents, IDisposable {
     if (!this._isDisposed) {
       this._jobsChanged.emit();
       this._envsChanged.emit();
+      this._gpuChanged.emit();
     }
   }
 
@@ -120,6 +126,8 @@ export class ServerEvents implements IServerEvents, IDisposable {
       this._jobsChanged.emit();
     } else if (event.schema_id === `${SCHEMA}/envs/v1`) {
       this._envsChanged.emit();
+    } else if (event.schema_id === `${SCHEMA}/gpu/v1`) {
+      this._gpuChanged.emit();
     }
   }
 
@@ -136,6 +144,7 @@ export class ServerEvents implements IServerEvents, IDisposable {
   private _probe: () => Promise<unknown>;
   private _jobsChanged = new Signal<this, void>(this);
   private _envsChanged = new Signal<this, void>(this);
+  private _gpuChanged = new Signal<this, void>(this);
   private _isDisposed = false;
   private _isLost = false;
   private _retry = 0;

@@ -25,3 +25,17 @@ export const newEnvironmentIcon = new LabIcon({
     `<g class="jp-icon3" fill="#616161">${LAYERS}` +
     '<path d="M17 15.5h2v2.5h2.5v2H19v2.5h-2V20h-2.5v-2H17z"/></g></svg>'
 });
+
+/**
+ * A board with its fan: a GPU.
+ */
+export const gpuIcon = new LabIcon({
+  name: 'jupyter-mlinfn:gpu',
+  svgstr:
+    '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">' +
+    '<g class="jp-icon3" fill="#616161">' +
+    '<path d="M2 4h2.5v16H2z"/>' +
+    '<path fill-rule="evenodd" d="M6 6h16v10H6zm8 1.5a3.5 3.5 0 1 0 0 7 3.5' +
+    ' 3.5 0 0 0 0-7z"/>' +
+    '<path d="M12.5 9.5h3v3h-3zM7 17.5h3V19H7zM11.5 17.5h3V19h-3z"/></g></svg>'
+});

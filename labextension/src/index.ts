@@ -5,6 +5,7 @@ import {
 
 import envs from './envs/plugin';
 import { IServerEvents, ServerEvents } from './events';
+import gpu from './gpu/plugin';
 import { JobsApi } from './jobs/api';
 import jobs from './jobs/plugin';
 
@@ -20,4 +21,4 @@ const events: JupyterFrontEndPlugin<IServerEvents> = {
   }
 };
 
-export default [events, jobs, envs];
+export default [events, jobs, envs, gpu];

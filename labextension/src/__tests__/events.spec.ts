@@ -5,6 +5,7 @@ import { ServerEvents } from '../events';
 
 const JOBS = 'https://events.jupyter.org/jupyter_mlinfn/jobs/v1';
 const ENVS = 'https://events.jupyter.org/jupyter_mlinfn/envs/v1';
+const GPU = 'https://events.jupyter.org/jupyter_mlinfn/gpu/v1';
 
 function setUp(probe: () => Promise<unknown> = () => Promise.resolve()) {
   const source = {};
@@ -18,6 +19,7 @@ function setUp(probe: () => Promise<unknown> = () => Promise.resolve()) {
   const seen: string[] = [];
   events.jobsChanged.connect((_, args) => seen.push(`jobs ${args}`));
   events.envsChanged.connect((_, args) => seen.push(`envs ${args}`));
+  events.gpuChanged.connect((_, args) => seen.push(`gpu ${args}`));
   return { connectionFailure, events, seen, stream };
 }
 
@@ -34,8 +36,9 @@ describe('ServerEvents', () => {
     const { events, seen, stream } = setUp();
     stream.emit({ schema_id: JOBS, state: 'forged by anybody' });
     stream.emit({ schema_id: ENVS });
+    stream.emit({ schema_id: GPU });
     stream.emit({ schema_id: 'https://events.jupyter.org/other/v1' });
-    expect(seen).toEqual(['jobs undefined', 'envs undefined']);
+    expect(seen).toEqual(['jobs undefined', 'envs undefined', 'gpu undefined']);
     events.dispose();
   });
 
@@ -53,12 +56,12 @@ describe('ServerEvents', () => {
     answers = true;
     await jest.advanceTimersByTimeAsync(2000);
     expect(probe).toHaveBeenCalledTimes(2);
-    expect(seen).toEqual(['jobs undefined', 'envs undefined']);
+    expect(seen).toEqual(['jobs undefined', 'envs undefined', 'gpu undefined']);
     // Once more when the events' own socket must be back.
     await jest.advanceTimersByTimeAsync(32000);
-    expect(seen.length).toBe(4);
+    expect(seen.length).toBe(6);
     await jest.advanceTimersByTimeAsync(120000);
-    expect(seen.length).toBe(4);
+    expect(seen.length).toBe(6);
     expect(probe).toHaveBeenCalledTimes(2);
     events.dispose();
   });
@@ -66,9 +69,9 @@ describe('ServerEvents', () => {
   it('reads all again when the page becomes visible', () => {
     const { events, seen } = setUp();
     document.dispatchEvent(new Event('visibilitychange'));
-    expect(seen.length).toBe(2);
+    expect(seen.length).toBe(3);
     events.dispose();
     document.dispatchEvent(new Event('visibilitychange'));
-    expect(seen.length).toBe(2);
+    expect(seen.length).toBe(3);
   });
 });

@@ -2,11 +2,11 @@ import { TranslationBundle } from '@jupyterlab/translation';
 import { Button } from '@jupyterlab/ui-components';
 import React from 'react';
 
+import { CopyButton } from '../copyButton';
 import { formatBytes } from '../format';
 import { PLAIN } from '../jobs/jobView';
 import { EnvironmentActions } from './actions';
 import { IEnvironment } from './api';
-import { CopyButton } from './title';
 
 /**
  * What is known of an environment besides its packages.
@@ -89,7 +89,11 @@ export function Facts(props: {
       <dt>{trans.__('Folder')}</dt>
       <dd className="jp-mlinfn-Facts-item">
         <code title={environment.prefix}>{environment.display}</code>
-        <CopyButton text={environment.prefix} trans={trans} />
+        <CopyButton
+          text={environment.prefix}
+          label={trans.__('Copy the full path')}
+          trans={trans}
+        />
       </dd>
     </dl>
   );

@@ -1,6 +1,5 @@
-import { Clipboard } from '@jupyterlab/apputils';
 import { TranslationBundle } from '@jupyterlab/translation';
-import { Button, copyIcon, editIcon } from '@jupyterlab/ui-components';
+import { Button, editIcon } from '@jupyterlab/ui-components';
 import React, { useEffect, useRef, useState } from 'react';
 
 import { MlinfnError } from '../api';
@@ -96,35 +95,5 @@ export function Title(props: {
       </Button>
       {error && <ErrorView error={error} trans={trans} />}
     </form>
-  );
-}
-
-/**
- * Puts a text on the clipboard and says so.
- */
-export function CopyButton(props: {
-  text: string;
-  trans: TranslationBundle;
-}): JSX.Element {
-  const { text, trans } = props;
-  const [copied, setCopied] = useState(false);
-  return (
-    <Button
-      minimal
-      small
-      title={trans.__('Copy the full path')}
-      aria-label={trans.__('Copy the full path')}
-      onBlur={() => setCopied(false)}
-      onClick={() => {
-        Clipboard.copyToSystem(text);
-        setCopied(true);
-      }}
-    >
-      {copied ? (
-        <span role="status">{trans.__('copied')}</span>
-      ) : (
-        <copyIcon.react tag="span" width="14px" height="14px" />
-      )}
-    </Button>
   );
 }
