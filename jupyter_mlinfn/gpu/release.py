@@ -19,6 +19,7 @@ MEASURE_LIMIT = 10.0
 
 _NOTHING_HELD_LIMIT = 2.0
 _PAUSE = 0.25
+_PUT = 1.0
 _UNKNOWN = "There is no such kernel in this server: it may have ended already."
 _NOT_READ = "The driver did not tell how much memory is in use."
 _GREW = "Other programs took more memory meanwhile than these kernels gave back."
@@ -112,8 +113,11 @@ async def release(
     shut = [kernel_id for kernel_id, reason in zip(chosen, reasons, strict=True) if not reason]
     if not shut:
         return Released(shut, failed, 0)
-    limit = measure_limit if any(kernel_id in holding for kernel_id in shut) else _NOTHING_HELD_LIMIT
-    after = await _settled(used, before, min(limit, measure_limit))
+    sizes = [holding[kernel_id] for kernel_id in shut if kernel_id in holding]
+    known = [size for size in sizes if size is not None]
+    expected = sum(known) if known and len(known) == len(sizes) else None
+    limit = measure_limit if sizes else min(_NOTHING_HELD_LIMIT, measure_limit)
+    after = await _settled(used, before, expected, limit)
     if before is None or after is None:
         return Released(shut, failed, None, _NOT_READ)
     if after > before:
@@ -162,14 +166,23 @@ async def _total(used: Callable[[], Awaitable[Used]], limit: float) -> int | Non
     return sum(known) if known and len(known) == len(sizes) else None
 
 
-async def _settled(used: Callable[[], Awaitable[Used]], before: int | None, limit: float) -> int | None:
-    """Bytes in use once they have gone down and stay put, or when the time is up."""
+async def _settled(
+    used: Callable[[], Awaitable[Used]], before: int | None, expected: int | None, limit: float
+) -> int | None:
+    """Bytes in use once as much came back as is expected, or once they have gone down and stay put,
+    or when the time is up."""
     deadline = time.monotonic() + limit
     last = await _total(used, limit)
-    while before is not None and (left := deadline - time.monotonic()) > 0:
-        await asyncio.sleep(min(_PAUSE, left))
-        now = await _total(used, limit)
-        if now is None or (now == last and now < before):
-            return now
-        last = now
+    since = time.monotonic()
+    while before is not None and last is not None:
+        now = time.monotonic()
+        came = before - last
+        if now >= deadline or (expected is not None and came >= expected):
+            break
+        if came > 0 and now - since >= _PUT:
+            break
+        await asyncio.sleep(min(_PAUSE, deadline - now))
+        reading = await _total(used, limit)
+        if reading != last:
+            last, since = reading, time.monotonic()
     return last
