@@ -67,7 +67,7 @@ class ProcessMap:
             programs: what runs in this server.
             devices: the user's.
             used: bytes that are in use, by UUID of the device.
-            why_not_listed: a sentence, where `listed` is None.
+            why_not_listed: a sentence, where `listed` is None, or lacks one of several devices.
         """
         asked = time.time()
         proc = Proc(self._proc, self._dev)
@@ -77,8 +77,12 @@ class ProcessMap:
             look, listed, _version(driver_version), driver_version, devices, used, why_not_listed
         )
         rows = sorted(answer.rows, key=lambda row: (row.memory is None, -(row.memory or 0), row.pid))
-        other, note = (None, _NO_REST) if listed is None else _rest(rows, used)
-        return Processes(tuple(rows), other, " ".join(part for part in (answer.note, note) if part), asked)
+        if listed is None or why_not_listed:
+            other, notes = None, (answer.note, _NO_REST)
+        else:
+            other, note = _rest(rows, used)
+            notes = (answer.note, note)
+        return Processes(tuple(rows), other, " ".join(part for part in notes if part), asked)
 
 
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
@@ -172,7 +176,7 @@ def _holders(
         why = "The driver lists no process to this container, so its size is not known."
         rows = _unsized(look, alone, why)
         return _Answer(rows, "The driver lists no process to this container." if rows else "")
-    return _Answer(_listed(look, known, _why_unsized(initial, version, driver)))
+    return _Answer(_listed(look, known, _why_unsized(initial, version, driver)), why_not_listed)
 
 
 def _listed(look: _Look, known: Sequence[DriverProcess], why: str) -> list[GpuProcess]:

@@ -469,6 +469,15 @@ def test_a_driver_that_refuses_says_why(elsewhere: Elsewhere, trees: Trees) -> N
     assert processes.note.startswith(why)
 
 
+def test_one_of_two_devices_that_is_not_listed_leaves_the_rest_unknown(trees: Trees) -> None:
+    root = trees.ready()
+    why = "The driver does not list the processes of one device."
+    used = {MIG: 4 * GIB, "MIG-2": 4 * GIB}
+    processes = resolve([DriverProcess(root.pid, MIG, GIB)], [notebook(root.pid)], used=used, why=why)
+    assert (one(processes).memory, processes.other) == (GIB, None)
+    assert processes.note == f"{why} The share of the driver and others cannot be told."
+
+
 def test_in_a_real_namespace_of_its_own(tmp_path: Path) -> None:
     """An old driver's list in a container: what it lists is the host's, what holds is here."""
     inside = subprocess.run(
