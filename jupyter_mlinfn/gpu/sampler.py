@@ -154,7 +154,9 @@ class Sampler:
         picture = self._picture
         if self._watchdog.hangs():
             since = self._clock() - self._watchdog.waiting()
-            return replace(picture, state=State("hanging"), since=since)
+            # A library that hangs is there, and so is a GPU, whatever is known of it.
+            seen = replace(picture.seen, present=True)
+            return replace(picture, seen=seen, state=State("hanging"), since=since)
         return picture
 
     def now(self) -> float:

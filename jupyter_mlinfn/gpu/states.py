@@ -203,9 +203,17 @@ def memory_state(used_parts: Sequence[float], before: State) -> State:
     return State("memory_low" if any(part >= limit for part in used_parts) else "fine")
 
 
-def table() -> str:
-    """All states as a Markdown table, for docs/gpu-states.md."""
-    lines = ["| state | severity | when | what is said | what to do |", "|---|---|---|---|---|"]
+def page() -> str:
+    """docs/gpu-states.md; written by ``python tools/gpu_states.py``."""
+    lines = [
+        "# The states of your GPU",
+        "",
+        "What the GPU panel, the status bar and `jupyter mlinfn gpu` say, when, and what you can do then.",
+        "This page is made from the code (`python tools/gpu_states.py`); a test makes each state.",
+        "",
+        "| state | severity | when | what is said | what to do |",
+        "|---|---|---|---|---|",
+    ]
     for kind, words in STATES.items():
         cells = (f"`{kind}`", words.severity, words.when, words.sentence, words.next_step or "—")
         lines.append("| " + " | ".join(cells) + " |")

@@ -1,0 +1,62 @@
+"""The view agrees with nvidia-ml-py and with nvitop, figure by figure, wherever both report one."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jupyter_mlinfn.demo.driver import SimulatedDriver
+
+from ..support.gpu import SCENARIOS, Scenario, environment_of, played
+from ..support.gpu_looker import looking
+
+READABLE = {
+    name: scenario
+    for name, scenario in SCENARIOS.items()
+    if scenario.kind in ("fine", "memory_low", "ambiguous")
+}
+
+
+@pytest.mark.parametrize("scenario", READABLE.values(), ids=READABLE)
+def test_every_figure_is_that_of_the_witnesses(scenario: Scenario, tmp_path: Path) -> None:
+    with played(scenario, tmp_path) as simulated, looking(simulated, scenario.environment) as looker:
+        if scenario.then is not None:
+            looker.look()
+            simulated.write(scenario.then)
+        view = looker.look()["view"]
+        witness = ask_witness(simulated, scenario.environment, [each["uuid"] for each in view["devices"]])
+
+    assert view["devices"]
+    assert view["driver"] == {"version": witness["driver"], "cuda": witness["cuda"]}
+    assert view["driver"] == {"version": witness["nvitop_driver"], "cuda": witness["nvitop_cuda"]}
+    for device in view["devices"]:
+        ours = flat(device)
+        theirs = witness["devices"][device["uuid"]]
+        assert {"memory_total", "memory_used", "memory_free"} <= set(theirs["nvitop"])
+        assert {name: ours[name] for name in theirs["nvml"]} == theirs["nvml"]
+        assert {name: ours[name] for name in theirs["nvitop"]} == theirs["nvitop"]
+
+
+def flat(device: Mapping[str, Any]) -> dict[str, Any]:
+    board = {f"board.{name}": figure for name, figure in device["board"].items()}
+    return {name: figure for name, figure in device.items() if name != "board"} | board
+
+
+def ask_witness(simulated: SimulatedDriver, variables: Mapping[str, str], uuids: list[str]) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.support.gpu_witness", *uuids],
+        env=environment_of(simulated, variables),
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return dict(json.loads(done.stdout))
