@@ -110,7 +110,7 @@ class Owners:
 
 
 _IS_SERVER = "This server itself."
-_BY_SERVER = "Started by this server, not by a kernel or a terminal."
+_BY_SERVER = "Started by this server."
 
 
 def _owner(root: Program) -> Owner:

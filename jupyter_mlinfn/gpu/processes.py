@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -72,7 +73,7 @@ class ProcessMap:
         asked = time.time()
         proc = Proc(self._proc, self._dev)
         owners = Owners(proc, programs, self._server, self._environment)
-        look = _Look(proc, owners, self._environment.get(_VISIBLE), _seconds_since_start())
+        look = _Look(proc, owners, self._environment.get(_VISIBLE), _seconds_since_start(proc))
         answer = _holders(
             look, listed, _version(driver_version), driver_version, devices, used, why_not_listed
         )
@@ -260,6 +261,12 @@ def _said(value: str | None) -> str:
     return value if _VALUE.fullmatch(value) else "of another form"
 
 
-def _seconds_since_start() -> float:
-    # To the hundredth, as processes' starts are: one of this very moment is not yet listed.
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+def _seconds_since_start(proc: Proc) -> float:
+    """Since the machine's start, as processes' starts are told; infinite where the two clocks do not
+    fit together (sandboxes that stand in for the kernel), so that nobody is taken for a later one."""
+    try:
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
+    except OSError:
+        return math.inf
+    this = proc.status(os.getpid())
+    return now if this is not None and this.started <= now else math.inf

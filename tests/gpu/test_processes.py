@@ -222,7 +222,7 @@ def test_what_the_server_started_otherwise_and_the_server_itself(trees: Trees) -
     rows = resolve(listed).list
     assert [(row.owner.kind, row.note) for row in rows] == [
         ("other", "This server itself."),
-        ("other", "Started by this server, not by a kernel or a terminal."),
+        ("other", "Started by this server."),
     ]
 
 
@@ -284,6 +284,19 @@ def test_a_number_that_another_process_has_by_now_is_no_row(trees: Trees, tmp_pa
     processes = resolve(listed, [notebook(holder.pid), notebook(other.pid)], dev=tmp_path)
     assert one(processes).pid == holder.pid
     assert processes.other == 3 * GIB
+
+
+@pytest.mark.parametrize("later", [True, False])
+def test_a_process_that_was_started_after_the_list_is_another_one(elsewhere: Elsewhere, later: bool) -> None:
+    started = time.clock_gettime(time.CLOCK_BOOTTIME) + (100 if later else -100)
+    folder = elsewhere.proc / "42"
+    folder.mkdir()
+    ticks = int(started * os.sysconf("SC_CLK_TCK"))
+    (folder / "stat").write_text(f"42 (train) S {' '.join(['1'] * 18)} {ticks}")
+    (folder / "status").write_text(f"Uid:\t1\t{os.geteuid()}\t1\t1\n")
+    processes = elsewhere.resolve([DriverProcess(42, MIG, GIB)])
+    assert [row.pid for row in processes.list] == ([] if later else [42])
+    assert processes.other == (4 * GIB if later else 3 * GIB)
 
 
 # How much
