@@ -10,7 +10,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -58,6 +58,7 @@ class Scenario:
         kind: of the state that must be shown (after `then`, where there is one).
         driver: None where none is loaded.
         library: whether its library is there.
+        missing: functions that the library has not.
         before: kind of the state before `then`.
     """
 
@@ -67,6 +68,7 @@ class Scenario:
     driver: Driver | None
     environment: Mapping[str, str] = field(default_factory=lambda: dict(MINE))
     library: bool = True
+    missing: Sequence[str] = ()
     then: Driver | None = None
     before: Kind = "fine"
 
@@ -199,11 +201,8 @@ FINE = (
         "fine_old_driver",
         "A driver that lacks the newer functions for memory and processes.",
         "fine",
-        _with_faults(
-            replace(a100_mig(_HELD), version="470.256.02", cuda="11.4"),
-            Fault("nvmlDeviceGetMemoryInfo_v2", Code.FUNCTION_NOT_FOUND),
-            Fault("nvmlDeviceGetComputeRunningProcesses_v3", Code.FUNCTION_NOT_FOUND),
-        ),
+        replace(a100_mig(_HELD), version="470.256.02", cuda="11.4"),
+        missing=("nvmlDeviceGetMemoryInfo_v2", "nvmlDeviceGetComputeRunningProcesses_v3"),
     ),
     Scenario(
         "fine_sizes_unknown",
@@ -396,7 +395,7 @@ SCENARIOS = {scenario.name: scenario for scenario in (*FINE, *TROUBLE)}
 @contextmanager
 def played(scenario: Scenario, folder: Path) -> Iterator[SimulatedDriver]:
     """The driver of a scenario at its beginning; what hangs is let go at the end."""
-    simulated = SimulatedDriver(folder, library=scenario.library)
+    simulated = SimulatedDriver(folder, library=scenario.library, missing=scenario.missing)
     if scenario.driver is not None:
         simulated.write(scenario.driver)
     try:
@@ -412,11 +411,15 @@ def environment_of(simulated: SimulatedDriver, variables: Mapping[str, str] | No
 
 
 def run_python(
-    simulated: SimulatedDriver, code: str, variables: Mapping[str, str] | None = None, *, seconds: float = 30
+    simulated: SimulatedDriver,
+    code: str,
+    *arguments: str,
+    variables: Mapping[str, str] | None = None,
+    seconds: float = 30,
 ) -> str:
     """What Python code prints in a process of its own that uses the driver; it must not fail."""
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", code, *arguments],
         env=environment_of(simulated, variables),
         capture_output=True,
         text=True,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
 import struct
 import tempfile
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,8 +33,11 @@ class SimulatedDriver:
         driver: what was written last; None before.
     """
 
-    def __init__(self, folder: Path, *, library: bool = True) -> None:
+    def __init__(self, folder: Path, *, library: bool = True, missing: Collection[str] = ()) -> None:
         """Lay the library into `folder`, unless `library` is False.
+
+        Args:
+            missing: functions that it has not, as an old driver's has not.
 
         Raises:
             DependencyError: it cannot be compiled here.
@@ -43,6 +46,7 @@ class SimulatedDriver:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.state_file = self.folder / "state"
         self.driver: Driver | None = None
+        self._missing = missing
         self._hanging: Driver | None = None
         claims_folder(self.state_file).mkdir(exist_ok=True)
         if library:
@@ -55,7 +59,12 @@ class SimulatedDriver:
     def install_library(self) -> None:
         """The library appears, as when a driver is installed."""
         fresh = self.folder / f".{SONAME}"
-        shutil.copyfile(built_library(), fresh)
+        content = built_library().read_bytes()
+        for name in self._missing:
+            # Under another name in the table of symbols nobody finds it.
+            old = f"\0{name}\0".encode()
+            content = content.replace(old, old.replace(b"nvml", b"----"))
+        fresh.write_bytes(content)
         fresh.replace(self.library)  # never in place: a process may have mapped it
 
     def remove_library(self) -> None:
