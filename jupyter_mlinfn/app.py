@@ -16,6 +16,7 @@ from .api import PREFIX
 from .config import ROOT_VARIABLE, MlinfnConfig
 from .envs import coexistence
 from .envs import handlers as envs_handlers
+from .envs.gpu_check.service import GpuCheck
 from .envs.kernelspecs import KernelspecWriter
 from .envs.revising import RevisionService
 from .envs.service import EnvironmentService
@@ -65,6 +66,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             EnvironmentService: self._rooms.envs,
             RevisionService: self._rooms.revising,
             SpaceService: self._rooms.space,
+            GpuCheck: self._rooms.gpu_check,
             GpuService: self._rooms.gpu,
         }
         for pattern, handler in (

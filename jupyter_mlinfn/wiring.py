@@ -11,6 +11,7 @@ from .envs.activation import ActivationCache
 from .envs.catalogue import Catalogue
 from .envs.cuda import Cuda, Driver
 from .envs.engine import Engine
+from .envs.gpu_check.service import GpuCheck
 from .envs.kernelspecs import KernelspecWriter
 from .envs.places import Places
 from .envs.revising import RevisionService
@@ -34,6 +35,7 @@ class Rooms:
     revising: RevisionService
     space: SpaceService
     gpu: GpuService
+    gpu_check: GpuCheck
 
     async def close(self) -> None:
         self.gpu.close()
@@ -81,7 +83,8 @@ def build(
             solve_timeout=config.solve_timeout,
         )
     )
-    writer = KernelspecWriter(activations=ActivationCache(places.state / "activation"))
+    activations = ActivationCache(places.state / "activation")
+    writer = KernelspecWriter(activations=activations)
     scanner = EnvironmentScanner(
         places.environments,
         places.shared,
@@ -98,7 +101,18 @@ def build(
     revising.kept, revising.trim = space.kept, space.trim
     gpu = GpuService(programs or NoPrograms(), changed=gpu_changed, accounting=config.gpu_accounting)
     gpu.driver_known, cuda.ask = cuda.saw, _asks(gpu)
-    return Rooms(jobs, envs, revising, space, gpu)
+    gpu_check = GpuCheck(
+        places,
+        catalogue,
+        jobs,
+        writers,
+        activations,
+        cuda,
+        revising.outside.known,
+        environments_changed,
+        who=who or this_server(),
+    )
+    return Rooms(jobs, envs, revising, space, gpu, gpu_check)
 
 
 def _asks(gpu: GpuService) -> Callable[[], Awaitable[Driver | None]]:

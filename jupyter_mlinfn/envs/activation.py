@@ -99,13 +99,18 @@ def activate(
     return Activation(variables, tuple(warnings))
 
 
+def is_secret(name: str) -> bool:
+    """Whether a variable of that name is likely to hold a password or token."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def _with_secrets(variables: Mapping[str, str], environ: Mapping[str, str]) -> list[str]:
     """Variables with a value that only the server has.
 
     A script sees none of it in its environment, but may read what any process of this user
     may, files and ``/proc`` included.
     """
-    secrets = [value for name, value in environ.items() if _SECRET_NAME.search(name) and len(value) >= 6]
+    secrets = [value for name, value in environ.items() if is_secret(name) and len(value) >= 6]
     return [name for name, value in variables.items() if any(secret in value for secret in secrets)]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from .. import wiring
 from ..config import MlinfnConfig
 from ..errors import ConflictError, NotFoundError
-from . import commands_change, commands_space, views
+from . import commands_change, commands_gpu, commands_space, views
 from .command_line import CUDA_HELP, cuda_in_words, cuda_kept_in_words, find, finish, print_json, processes_in
 from .console import human_bytes, table
 from .service import RunningKernel
@@ -78,6 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser, load_config: LoadConfig) -> N
 
     commands_change.add_arguments(commands, common, runner)
     commands_space.add_arguments(commands, common, runner)
+    commands_gpu.add_arguments(commands, common, runner)
 
 
 Command = Callable[[argparse.Namespace, wiring.Rooms], Any]
@@ -173,7 +174,9 @@ async def _list(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
     for warning in (*found.warnings, *envs.engine.warnings()):
         print(f"Warning: {warning}", file=sys.stderr)
     if arguments.json:
-        print_json({"environments": [views.environment(envs.places, e, []) for e in environments]})
+        checks = await rooms.gpu_check.known(environments)
+        listed = [views.environment(envs.places, e, [], check=checks.get(e.id)) for e in environments]
+        print_json({"environments": listed})
         return 0
     if not environments:
         print("No environments yet. Make one: jupyter mlinfn env create NAME numpy matplotlib")
@@ -198,10 +201,11 @@ async def _show(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
     environment, packages = await envs.details((await find(envs, arguments.name)).id)
     drift = await rooms.revising.drift(environment)
     state = (await rooms.revising.states([environment]))[environment.id]
-    view = views.environment(envs.places, environment, [], *state)
+    check = (await rooms.gpu_check.known([environment])).get(environment.id)
+    view = views.environment(envs.places, environment, [], *state, check)
     if arguments.json:
-        body = {"environment": view, "packages": [asdict(package) for package in packages], "drift": drift}
-        print_json(body)
+        installed = [asdict(package) for package in packages]
+        print_json({"environment": view, "packages": installed, "drift": drift, "gpu_check": check})
         return 0
     for title, text in (
         ("Label", environment.label),
@@ -211,6 +215,7 @@ async def _show(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
         ("Kernels", ", ".join(kernel.name for kernel in environment.kernels) or "none"),
         ("Asked for", ", ".join(environment.requested_specs) or "-"),
         ("CUDA", cuda_kept_in_words(environment.cuda)),
+        ("GPU", commands_gpu.in_words(check) if check else ""),
         ("Link scripts not run", ", ".join(environment.link_scripts_not_run)),
     ):
         if text:

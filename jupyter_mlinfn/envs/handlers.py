@@ -14,6 +14,7 @@ from ..api import MlinfnHandler
 from ..jobs.handlers import answer as job_answer
 from ..jobs.manager import JobManager
 from . import views
+from .gpu_check.service import GpuCheck
 from .revising import RevisionService, WantedChange
 from .service import EnvironmentService
 
@@ -28,6 +29,10 @@ class EnvsHandler(MlinfnHandler):
     @property
     def revising(self) -> RevisionService:
         return self.room(RevisionService)
+
+    @property
+    def gpu_check(self) -> GpuCheck:
+        return self.room(GpuCheck)
 
     @property
     def jobs(self) -> JobManager:
@@ -62,7 +67,8 @@ class EnvironmentListHandler(EnvsHandler):
         space, problem = await asyncio.gather(self.envs.space(), self.envs.problem())
         states = await self.revising.states(found.environments)
         cuda = await self.envs.cuda.now()
-        self.answer(views.listing(self.envs, found, running, space, problem, states, cuda))
+        checks = await self.gpu_check.known(found.environments)
+        self.answer(views.listing(self.envs, found, running, space, problem, states, cuda, checks))
 
     @web.authenticated
     @authorized
@@ -90,10 +96,12 @@ class EnvironmentHandler(EnvsHandler):
     async def get(self, environment_id: str) -> None:
         environment, packages = await self.envs.details(environment_id)
         drift = await self.revising.drift(environment)
+        check = (await self.gpu_check.known([environment])).get(environment.id)
         self.answer(
             {
-                "environment": await self._view(environment),
+                "environment": await self._view(environment, check),
                 "drift": drift,
+                "gpu_check": check,
                 "packages": [asdict(package) for package in packages],
             }
         )
@@ -102,7 +110,8 @@ class EnvironmentHandler(EnvsHandler):
     @authorized
     async def patch(self, environment_id: str) -> None:
         environment = await self.envs.relabel(environment_id, self.body()["label"])
-        self.answer({"environment": await self._view(environment)})
+        check = (await self.gpu_check.known([environment])).get(environment.id)
+        self.answer({"environment": await self._view(environment, check)})
 
     @web.authenticated
     @authorized
@@ -110,10 +119,10 @@ class EnvironmentHandler(EnvsHandler):
         job = await self.envs.remove(environment_id, stop_kernels=self.query("stop_kernels"))
         self.answer({"job": job_answer(self.jobs, job)}, status=202)
 
-    async def _view(self, environment: Any) -> dict[str, Any]:
+    async def _view(self, environment: Any, check: dict[str, Any] | None) -> dict[str, Any]:
         running = await self.envs.running([environment])
         state = (await self.revising.states([environment]))[environment.id]
-        return views.environment(self.envs.places, environment, running[environment.id], *state)
+        return views.environment(self.envs.places, environment, running[environment.id], *state, check)
 
 
 class ChangesHandler(EnvsHandler):
@@ -148,6 +157,14 @@ class AdoptHandler(EnvsHandler):
         self.answer({"job": job_answer(self.jobs, job)}, status=202)
 
 
+class GpuCheckHandler(EnvsHandler):
+    @web.authenticated
+    @authorized
+    async def post(self, environment_id: str) -> None:
+        job = await self.gpu_check.check(environment_id)
+        self.answer({"job": job_answer(self.jobs, job)}, status=202)
+
+
 class PackageListHandler(EnvsHandler):
     @web.authenticated
     @authorized
@@ -173,6 +190,7 @@ HANDLERS = [
     (r"envs/([^/]+)/revisions", RevisionsHandler),
     (r"envs/([^/]+)/rollback", RollbackHandler),
     (r"envs/([^/]+)/adopt", AdoptHandler),
+    (r"envs/([^/]+)/gpu-check", GpuCheckHandler),
     (r"packages", PackageListHandler),
     (r"packages/([^/]+)", PackageHandler),
 ]

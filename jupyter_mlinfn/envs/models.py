@@ -28,7 +28,7 @@ __all__ = [
 
 Origin = Literal["private", "shared"]
 
-Phase = Literal["preparing", "solving", "downloading", "linking", "finishing"]
+Phase = Literal["preparing", "solving", "downloading", "linking", "checking", "finishing"]
 
 
 @dataclass(frozen=True)

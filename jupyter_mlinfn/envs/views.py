@@ -14,6 +14,9 @@ from .scan import ScanResult
 from .service import EnvironmentService, NewEnvironment, RunningKernel
 from .writer import Writer
 
+CHECK_IN_LIST = ("verdict", "summary", "time", "stale")
+"""What a list tells of the last check of the GPU (`gpu_check.service.view`)."""
+
 
 def environment(
     places: Places,
@@ -21,6 +24,7 @@ def environment(
     running: Sequence[RunningKernel],
     look: Look | None = None,
     writer: Writer | None = None,
+    check: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """`#/components/schemas/Environment`."""
     return {
@@ -47,6 +51,7 @@ def environment(
         "revision": look.revision if look else None,
         "drifted": look.drift is not None if look else None,
         "writer": asdict(writer) if writer else None,
+        "gpu_check": {name: check[name] for name in CHECK_IN_LIST} if check else None,
         "cuda": env.cuda or None,
         "link_scripts_not_run": list(env.link_scripts_not_run),
     }
@@ -60,12 +65,14 @@ def listing(
     problem: str | None,
     states: Mapping[str, tuple[Look | None, Writer | None]],
     cuda: Choice,
+    checks: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """`#/components/schemas/EnvironmentList`."""
     places = service.places
     return {
         "environments": [
-            environment(places, env, running[env.id], *states[env.id]) for env in found.environments
+            environment(places, env, running[env.id], *states[env.id], checks.get(env.id))
+            for env in found.environments
         ],
         "places": {
             "private": {
