@@ -21,6 +21,7 @@ from .config import ROOT_VARIABLE, MlinfnConfig
 from .demo import command as demo
 from .envs import commands as envs
 from .errors import BadInputError, MlinfnError
+from .gpu import commands as gpu
 
 
 class CommandLineConfig(MlinfnConfig, JupyterApp):
@@ -95,6 +96,7 @@ def _parser() -> argparse.ArgumentParser:
     rooms: Any = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     env = rooms.add_parser("env", help="environments: create, list, show, delete")
     envs.add_arguments(env, load_config)
+    gpu.add_arguments(rooms.add_parser("gpu", help="my GPU: how full it is, and what holds it"))
     demo_parser = rooms.add_parser("demo", help="a small platform in a folder, to try everything out")
     demo.add_arguments(demo_parser)
     demo_parser.set_defaults(run=demo.run)

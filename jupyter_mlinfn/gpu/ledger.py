@@ -54,7 +54,7 @@ class Ledger:
     """
 
     def __init__(self, *, accounting: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._accounting = accounting
+        self.accounting = accounting
         self._clock = clock
         self._started = self._last = clock()
         self.since: datetime = utc_now()
@@ -103,7 +103,7 @@ class Ledger:
     def to_json(self) -> dict[str, Any]:
         """`#/components/schemas/GpuUsage`."""
         running = self._clock() - self._last if self._held else 0.0
-        known = self._accounting and bool(self.accounts or self._held)
+        known = self.accounting and bool(self.accounts or self._held)
         slices = [device.slices for device in self._held if device.slices is not None]
         return {
             "since": iso(self.since),
@@ -112,5 +112,5 @@ class Ledger:
             "memory_seconds": round(self._all.memory) if known else None,
             "busy_seconds": round(self._all.busy) if known else None,
             "slices": sum(slices) if slices else None,
-            "accounting": self._accounting,
+            "accounting": self.accounting,
         }

@@ -62,6 +62,7 @@ class GpuService:
         self._running: asyncio.Future[list[Program]] | None = None
         self._running_since = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
+        self._unregister: Callable[[], None] = lambda: None
         self._first: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._told = self.sampler.picture.state
@@ -77,13 +78,20 @@ class GpuService:
         self._since: tuple[str, str] = ("", "")
 
     def start(self) -> None:
-        """Begin the account of use, some seconds later, so that the server's start has the processor."""
+        """Begin the account of use, some seconds later, so that the server's start has the processor, and
+        tell `/metrics` of it."""
+        # Not at the top: the command line has no /metrics.
+        from .metrics import COLLECTOR
+
+        COLLECTOR.add(self)
+        self._unregister = lambda: COLLECTOR.remove(self)
         self._loop = asyncio.get_running_loop()
         self._first = self._loop.call_later(_FIRST_LOOK, self.sampler.account)
 
     def close(self) -> None:
         """Waits for nobody: the driver may hang."""
         self._loop = None
+        self._unregister()
         for timer in (self._timer, self._first):
             if timer is not None:
                 timer.cancel()

@@ -99,9 +99,9 @@ STATES: dict[Kind, Words] = {
     "no_library": Words(
         "error",
         "A GPU was asked for, but `libnvidia-ml.so.1` cannot be loaded in the container.",
-        "A GPU was asked for this server, but the NVIDIA driver's library is not there.",
-        "Restart your server with a GPU flavour; if it stays, tell your administrator that the container "
-        "runtime did not put the driver (libnvidia-ml.so.1) into the container.",
+        "The NVIDIA driver's library is not in this server, so no program here can use a GPU.",
+        "Restart your server with a GPU flavour. If you had chosen one, tell your administrator that the "
+        "container runtime did not put the driver (libnvidia-ml.so.1) into the container.",
     ),
     "driver_not_loaded": Words(
         "error",
