@@ -157,15 +157,17 @@ def _cuda(value: str, devices: Sequence[Device], within: Sequence[Device], *, by
         return Selection((), CUDA, False, f"{CUDA} is empty: CUDA programs see no GPU.")
     found: list[Device] = []
     for element in [part.strip() for part in value.split(",")]:
+        of_board, sure = True, True
         if number := _INDEX.fullmatch(element):
             fitting = _numbered(int(number.group()), within)
             sure = by_bus or len({each.board.name for each in within}) < 2
         else:
-            fitting, sure = _fitting(element, devices), True
-            if element.upper().startswith("GPU-") and len(fitting) > 1 and _one_board(fitting):
-                # A board in MIG mode: of its instances, those that may be read.
+            fitting = _fitting(element, devices)
+            of_board = element.upper().startswith("GPU-") and _one_board(fitting)
+            if of_board and len(fitting) > 1:
+                # In MIG mode: of its instances, those that may be read.
                 fitting = [each for each in fitting if each in within]
-        if len(fitting) > 1 and _one_board(fitting):
+        if len(fitting) > 1 and of_board:
             note = f"{CUDA} is {value}, and that fits {len(fitting)} MIG instances."
             return Selection([*found, *fitting], CUDA, True, note)
         if fitting and not sure:
