@@ -75,16 +75,18 @@ class Ledger:
         now = self._clock()
         seconds = now - self._last
         self._last = now
-        # A device comes with the container, so at the first reading it was there all the time.
-        before = {device.uuid for device in (held if self._first else self._held)}
-        self._first, self._held = False, held
-        counted = [device for device in held if device.uuid in before]
+        # A device comes with the container, so at the first reading it was there all the time. One
+        # that has gone is counted to here: what was told of it before must not become less.
+        before, self._first, self._held = (held if self._first else self._held), False, held
         in_use = {each.uuid: self._in_use(each.uuid, memory) for each in held}
-        for device in counted:
+        for device in before:
             account = self.accounts.setdefault(device.uuid, Account())
-            account.add(seconds, memory=in_use[device.uuid], busy=busy)
-        if counted:
-            self._all.add(seconds, memory=any(in_use[each.uuid] for each in counted), busy=busy)
+            there = device.uuid in in_use
+            account.add(seconds, memory=there and in_use[device.uuid], busy=there and busy)
+        if before:
+            there = any(each.uuid in in_use for each in before)
+            used = any(in_use.get(each.uuid, False) for each in before)
+            self._all.add(seconds, memory=used, busy=there and busy)
 
     def _in_use(self, uuid: str, memory: Mapping[str, Memory]) -> bool:
         read = memory.get(uuid)
