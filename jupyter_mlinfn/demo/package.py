@@ -54,6 +54,8 @@ class PackageDefinition:
     """`noarch` or a platform such as `linux-64`."""
     build_prefix: str = ""
     """What the build string starts with, e.g. `py311`; a digest of the content follows."""
+    build_number: int = 0
+    """Of builds of one version, the highest that fits is taken."""
     noarch_python: bool = False
     depends: Sequence[str] = ()
     summary: str = ""
@@ -70,7 +72,7 @@ def write_package(definition: PackageDefinition, channel: Path) -> Path:
     digest = hashlib.sha256()
     digest.update(payload)
     digest.update(json.dumps([definition.depends, definition.entry_points]).encode())
-    build = f"{definition.build_prefix}h{digest.hexdigest()[:7]}_0"
+    build = f"{definition.build_prefix}h{digest.hexdigest()[:7]}_{definition.build_number}"
     stem = f"{definition.name}-{definition.version}-{build}"
     info = _info_files(definition, build, paths)
 
@@ -121,7 +123,7 @@ def _info_files(
         "name": definition.name,
         "version": definition.version,
         "build": build,
-        "build_number": 0,
+        "build_number": definition.build_number,
         "depends": list(definition.depends),
         "subdir": definition.subdir,
         "timestamp": _EPOCH * 1000,

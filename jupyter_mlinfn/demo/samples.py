@@ -1,13 +1,15 @@
 """Small packages of our own in the demo's channel, to try things out with.
 
 Each in two versions, so that updates exist. `mlinfn-plots` is bound to a version of
-`mlinfn-colours`, so that a conflict can be asked for: `mlinfn-plots=1 mlinfn-colours=2`.
+`mlinfn-colours`, so that a conflict can be asked for: `mlinfn-plots=1 mlinfn-colours=2`. `mlinfn-tensors`
+and `mlinfn-flows` have builds for CUDA, of which most drivers fit the first.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from .package import PLACEHOLDER, PackageDefinition, PackageFile
@@ -67,6 +69,9 @@ def sample_packages() -> Iterator[PackageDefinition]:
             'def bar(value: int) -> str:\n    return "#" * value + " " + PALETTE[value % len(PALETTE)]\n',
             depends=[f"mlinfn-colours {bounds}"],
         )
+    for name, cuda in (("mlinfn-tensors", "12.6"), ("mlinfn-flows", "12.9")):
+        for version in ("1.0.0", "2.0.0"):
+            yield from _with_cuda(name, version, cuda)
     for version in ("0.9.0", "1.0.0"):
         yield _python(
             "mlinfn-units",
@@ -115,6 +120,17 @@ def _echo_kernel(version: str) -> PackageDefinition:
         _ECHO_KERNEL.format(version=version),
         depends=["ipykernel"],
         files=[_text("share/jupyter/kernels/echo/kernel.json", json.dumps(specification, indent=1) + "\n")],
+    )
+
+
+def _with_cuda(name: str, version: str, cuda: str) -> Iterator[PackageDefinition]:
+    """One build for the CPU and one for CUDA, with what conda-forge's depend on."""
+    summary = f"Comes in a build for the CPU and in one for CUDA {cuda}"
+    yield replace(_python(name, version, summary, 'BUILT_FOR = "CPU"\n'), build_prefix="cpu_py")
+    yield replace(
+        _python(name, version, summary, f'BUILT_FOR = "CUDA {cuda}"\n', depends=[f"__cuda >={cuda}"]),
+        build_prefix=f"cuda{cuda.replace('.', '')}_py",
+        build_number=200,
     )
 
 

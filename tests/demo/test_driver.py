@@ -22,7 +22,7 @@ from jupyter_mlinfn.demo.driver import (
     full_gpu,
     h100_mig,
 )
-from jupyter_mlinfn.demo.driver.build import built_library, compiler
+from jupyter_mlinfn.demo.driver.build import OPTIONS, SOURCE, built_library, compiler
 from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID, A100_UUID, H100_SLICE_UUID
 from jupyter_mlinfn.errors import DependencyError
 from tests.support.gpu import FIRST_PID, GIB, MIB, environment_of, run_python
@@ -32,9 +32,8 @@ from tests.support.nvml_client import Client
 def test_the_source_compiles_without_a_warning(tmp_path: Path) -> None:
     command = compiler()
     assert command is not None
-    source = Path(built_library.__code__.co_filename).parent / "source"
     done = subprocess.run(
-        [*command, "-std=gnu11", "-Wall", "-Wextra", "-Wshadow", "-fsyntax-only", *source.glob("*.c")],
+        [*command, *OPTIONS, "-Wshadow", *SOURCE.glob("*.c"), "-o", tmp_path / "library.so"],
         env=os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(tmp_path), "ZIG_LOCAL_CACHE_DIR": str(tmp_path)},
         capture_output=True,
         text=True,
@@ -192,7 +191,7 @@ print(repr(kept), repr(given), flush=True)
 input()
 os._exit(1)
 """
-    path = Path(built_library.__code__.co_filename).with_name("hold.py")
+    path = SOURCE.with_name("hold.py")
     with subprocess.Popen(
         [sys.executable, "-I", "-c", code, str(path)],
         env=environment_of(driver, {"NVIDIA_VISIBLE_DEVICES": A100_SLICE_UUID}),

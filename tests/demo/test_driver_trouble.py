@@ -165,11 +165,12 @@ def test_calls_are_counted_over_threads_and_processes(
 
 
 def test_the_state_may_change_under_many_threads(ask: Client, driver: SimulatedDriver) -> None:
-    asking = threading.Thread(target=ask, args=("many(4, 1500)",))
+    asking = threading.Thread(target=ask, args=("many(4, 250)",))
     asking.start()
     rewritten = 0
     while asking.is_alive():
         driver.write(a100_mig({FIRST_PID: rewritten}, others="readable"))
         rewritten += 1
-    assert rewritten > 10
-    assert driver.calls()["nvmlDeviceGetMemoryInfo_v2"] == 6000
+        time.sleep(0.002)  # else they would do nothing but read the file
+    assert rewritten > 3
+    assert driver.calls()["nvmlDeviceGetMemoryInfo_v2"] == 1000

@@ -20,7 +20,7 @@ SONAME = "libnvidia-ml.so.1"
 SOURCE = Path(__file__).parent / "source"
 
 _COMPILERS = ("cc", "gcc", "clang")
-_OPTIONS = (
+OPTIONS = (
     "-std=gnu11",
     "-O2",
     "-shared",
@@ -32,6 +32,7 @@ _OPTIONS = (
     "-pthread",
     f"-Wl,-soname,{SONAME}",
 )
+"""For any of the compilers."""
 _KEPT_BUILDS = 4
 
 
@@ -82,7 +83,7 @@ def _compile(command: Sequence[str], sources: Sequence[Path], library: Path) -> 
         scratch = Path(scratch_name)
         unfinished = scratch / SONAME
         done = subprocess.run(
-            [*command, *_OPTIONS, *map(str, sources), "-o", str(unfinished)],
+            [*command, *OPTIONS, *map(str, sources), "-o", str(unfinished)],
             env=os.environ | {"ZIG_LOCAL_CACHE_DIR": scratch_name, "ZIG_GLOBAL_CACHE_DIR": scratch_name},
             capture_output=True,
             text=True,
@@ -99,7 +100,7 @@ def _compile(command: Sequence[str], sources: Sequence[Path], library: Path) -> 
 
 def _key() -> str:
     """A digest of what the library is made from."""
-    total = hashlib.sha256("\0".join((*_OPTIONS, sys.platform, os.uname().machine)).encode())
+    total = hashlib.sha256("\0".join((*OPTIONS, sys.platform, os.uname().machine)).encode())
     for path in sorted(SOURCE.glob("*.[ch]")):
         total.update(path.name.encode())
         total.update(path.read_bytes())
