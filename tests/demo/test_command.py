@@ -78,6 +78,9 @@ def test_a_demo_is_served_and_ends_without_a_trace(demo_channel: Path, tmp_path:
         folders = list(tmp_path.glob("mlinfn-demo-*"))
         assert len(folders) == 1
         physics = folders[0] / "envs" / "physics"
+        hold = [physics / "bin" / "python", "-c", "import mlinfn_gpu; mlinfn_gpu.hold(gib=1)"]
+        refused = subprocess.run(hold, capture_output=True, text=True)
+        assert "There is no simulated GPU here" in refused.stderr  # it is the demo's server that has it
         assert not physics.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
