@@ -157,7 +157,7 @@ def ensure_compiler(venv: Path, *, needed: bool) -> None:
     """For C, which the simulated GPU driver is written in; that of PyPI needs no rights on this machine."""
     if any(shutil.which(name) for name in COMPILERS) or has_zig(venv):
         return
-    say("Installing a C compiler for the simulated GPU (100 MB)")
+    say("Installing a C compiler for the simulated GPU (100 MB, 400 MB unpacked)")
     if needed:
         pip(venv, "install", "--quiet", "ziglang>=0.13")
         return
