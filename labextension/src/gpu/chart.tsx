@@ -1,8 +1,17 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 import React, { useState } from 'react';
 
-import { HISTORY, IPoint } from './history';
-import { areaPath, IValue, linePath, nearest, pieces, SIZE, xOf } from './plot';
+import { IPoint } from './history';
+import {
+  areaPath,
+  IValue,
+  linePath,
+  nearest,
+  pieces,
+  SIZE,
+  spanOf,
+  xOf
+} from './plot';
 import { formatTime } from './words';
 
 /**
@@ -22,6 +31,8 @@ export function Chart(props: {
 }): JSX.Element {
   const { label, points, valueOf, top, end, format, trans } = props;
   const [read, setRead] = useState<number | null>(null);
+  const span = spanOf(points, end);
+  const scale = { end, span, top };
   const found = pieces(points, valueOf);
   const values = found.reduce((all, piece) => all.concat(piece), []);
   const chosen = read === null ? null : nearest(found, read);
@@ -53,7 +64,7 @@ export function Chart(props: {
         aria-roledescription={trans.__('chart')}
         aria-readonly="true"
         aria-label={`${label}: ${summary}`}
-        aria-valuemin={end - HISTORY}
+        aria-valuemin={end - span}
         aria-valuemax={end}
         aria-valuenow={chosen?.time ?? end}
         aria-valuetext={chosen ? tell(chosen, format, trans) : summary}
@@ -63,32 +74,26 @@ export function Chart(props: {
         onPointerMove={event => {
           const box = event.currentTarget.getBoundingClientRect();
           const share = (event.clientX - box.left) / Math.max(box.width, 1);
-          setRead(end - (1 - share) * HISTORY);
+          setRead(end - (1 - share) * span);
         }}
         onPointerLeave={() => setRead(null)}
       >
         {found.map(piece => (
           <g key={piece[0].time}>
-            <path
-              className="jp-mlinfn-Chart-area"
-              d={areaPath(piece, end, top)}
-            />
-            <path
-              className="jp-mlinfn-Chart-line"
-              d={linePath(piece, end, top)}
-            />
+            <path className="jp-mlinfn-Chart-area" d={areaPath(piece, scale)} />
+            <path className="jp-mlinfn-Chart-line" d={linePath(piece, scale)} />
           </g>
         ))}
         {chosen && (
           <path
             className="jp-mlinfn-Chart-cursor"
-            d={`M${xOf(chosen.time, end)} 0V${SIZE.height}`}
+            d={`M${xOf(chosen.time, scale)} 0V${SIZE.height}`}
           />
         )}
         {chosen && (
           <path
             className="jp-mlinfn-Chart-dot"
-            d={linePath([chosen, chosen], end, top)}
+            d={linePath([chosen, chosen], scale)}
           />
         )}
       </svg>
@@ -97,7 +102,7 @@ export function Chart(props: {
           <span>{tell(chosen, format, trans)}</span>
         ) : (
           <>
-            <span>{trans.__('10 min ago')}</span>
+            <span>{trans.__('%1 min ago', String(span / 60000))}</span>
             <span>{props.endLabel}</span>
           </>
         )}

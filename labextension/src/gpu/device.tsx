@@ -8,6 +8,7 @@ import { Chart } from './chart';
 import { IPoint } from './history';
 import { Explained } from './info';
 import { GpuModel } from './model';
+import { Simulated } from './simulated';
 import {
   describeDevice,
   formatMemory,
@@ -50,14 +51,14 @@ export function Device(props: {
       )}
       <p className="jp-mlinfn-Gpu-figure">
         <span>{trans.__('Memory')}</span>
-        <strong data-level={level}>{formatMemoryOf(memory, trans)}</strong>
-        {memory.free !== null && (
-          <span className="jp-mlinfn-hint">
-            {trans.__('%1 free', formatMemory(memory.free))}
-          </span>
-        )}
+        <strong>{formatMemoryOf(memory, trans)}</strong>
       </p>
       <MemoryBar memory={memory} level={level} />
+      {memory.free !== null && (
+        <p className="jp-mlinfn-hint">
+          {trans.__('%1 free', formatMemory(memory.free))}
+        </p>
+      )}
       {end !== null && memory.total !== null && points.length > 0 && (
         <Chart
           label={trans.__('Memory')}
@@ -78,24 +79,24 @@ export function Device(props: {
         endLabel={endLabel}
         trans={trans}
       />
-      <Facts device={device} trans={trans} />
-      <Board device={device} view={view} trans={trans} />
+      {isNamed && <DeviceFacts device={device} view={view} trans={trans} />}
     </section>
   );
 }
 
 /**
- * Stands wherever figures are that no GPU has reported.
+ * What it is, and what is known of the whole board: for those who want to know.
  */
-export function Simulated(props: { trans: TranslationBundle }): JSX.Element {
-  const { trans } = props;
+export function DeviceFacts(props: {
+  device: IGpuDevice;
+  view: IGpuView;
+  trans: TranslationBundle;
+}): JSX.Element {
   return (
-    <span
-      className="jp-mlinfn-Tag jp-mod-warn"
-      title={trans.__('No GPU is real here: the driver is a simulation.')}
-    >
-      {trans.__('simulated')}
-    </span>
+    <>
+      <Facts device={props.device} trans={props.trans} />
+      <Board {...props} />
+    </>
   );
 }
 

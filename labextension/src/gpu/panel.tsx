@@ -1,5 +1,6 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 import { ReactWidget } from '@jupyterlab/ui-components';
+import { Message } from '@lumino/messaging';
 import { Widget } from '@lumino/widgets';
 import React from 'react';
 
@@ -8,11 +9,12 @@ import { useSignal } from '../hooks';
 import { gpuIcon } from '../icons';
 import { GpuActions } from './actions';
 import { IGpuView } from './api';
-import { Device, Simulated } from './device';
+import { Device, DeviceFacts } from './device';
 import { Explained } from './info';
 import { GpuModel } from './model';
 import { Holders } from './processes';
 import { Release } from './release';
+import { Simulated } from './simulated';
 import {
   describeDevice,
   describeSliceHours,
@@ -44,14 +46,22 @@ export class GpuPanel extends ReactWidget {
     this.addClass('jp-mlinfn-Gpu');
   }
 
+  protected onAfterAttach(msg: Message): void {
+    super.onAfterAttach(msg);
+    this._fit(this.node.clientWidth);
+  }
+
   protected onResize(msg: Widget.ResizeMessage): void {
     super.onResize(msg);
-    const width = msg.width < 0 ? this.node.clientWidth : msg.width;
-    this.toggleClass('jp-mod-narrow', width < NARROW);
+    this._fit(msg.width < 0 ? this.node.clientWidth : msg.width);
   }
 
   protected render(): JSX.Element {
     return <Content {...this._options} />;
+  }
+
+  private _fit(width: number): void {
+    this.toggleClass('jp-mod-narrow', width < NARROW);
   }
 
   private _options: IGpuPanelOptions;
@@ -73,7 +83,7 @@ export function Content(props: IGpuPanelOptions): JSX.Element {
   const { devices } = view;
   return (
     <>
-      <Head view={view} trans={trans} />
+      <Head model={model} view={view} trans={trans} />
       {error && <ErrorView error={error} trans={trans} />}
       <Age model={model} trans={trans} />
       {view.selection.note && (
@@ -101,6 +111,11 @@ export function Content(props: IGpuPanelOptions): JSX.Element {
           <Usage view={view} trans={trans} />
         </>
       )}
+      {devices.length === 1 && (
+        <section className="jp-mlinfn-Gpu-part">
+          <DeviceFacts device={devices[0]} view={view} trans={trans} />
+        </section>
+      )}
     </>
   );
 }
@@ -109,11 +124,15 @@ export function Content(props: IGpuPanelOptions): JSX.Element {
  * What it is, and its state with the next step where it is not fine.
  */
 function Head(props: {
+  model: GpuModel;
   view: IGpuView;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { view, trans } = props;
+  const { model, view, trans } = props;
   const { devices, state } = view;
+  const isKnown = devices.some(
+    ({ uuid }) => model.memoryOf(uuid).used !== null
+  );
   const title =
     devices.length === 1
       ? describeDevice(devices[0], trans)
@@ -127,8 +146,12 @@ function Head(props: {
         <gpuIcon.react tag="div" width="48px" height="48px" />
       )}
       <h2>{title}</h2>
-      <p className="jp-mlinfn-Gpu-state" data-severity={state.severity}>
-        <span className="jp-mlinfn-Gpu-dot" aria-hidden="true" />
+      <p className="jp-mlinfn-Gpu-state">
+        <span
+          className="jp-mlinfn-Gpu-dot"
+          data-severity={state.severity}
+          aria-hidden="true"
+        />
         {describeState(state.kind, trans)}
         {view.simulated && <Simulated trans={trans} />}
       </p>
@@ -142,7 +165,7 @@ function Head(props: {
           {state.next_step && <p>{state.next_step}</p>}
         </div>
       )}
-      {devices.length > 0 && !isReadable(view) && (
+      {isKnown && !isReadable(view) && (
         <p className="jp-mlinfn-hint">
           {trans.__('The figures below may be those of before.')}
         </p>

@@ -11,6 +11,17 @@ export const GAP = 15000;
  */
 export const SIZE = { width: 600, height: 60 };
 
+const SPANS = [60000, 120000, 300000];
+
+/**
+ * What the chart's edges stand for: times in milliseconds, and the largest value.
+ */
+export interface IScale {
+  end: number;
+  span: number;
+  top: number;
+}
+
 /**
  * One value at a time, in milliseconds since the epoch.
  */
@@ -43,16 +54,25 @@ export function pieces(
 }
 
 /**
+ * How much of the past is drawn: all that is kept, unless that would crowd the
+ * little there is at the right edge.
+ */
+export function spanOf(points: ReadonlyArray<IPoint>, end: number): number {
+  const length = points.length === 0 ? 0 : end - points[0].time;
+  return SPANS.find(span => length <= span) ?? HISTORY;
+}
+
+/**
  * Where a time is, from the left.
  */
-export function xOf(time: number, end: number): number {
-  return round((1 - (end - time) / HISTORY) * SIZE.width);
+export function xOf(time: number, { end, span }: IScale): number {
+  return round((1 - (end - time) / span) * SIZE.width);
 }
 
 /**
  * Where a value is, from above.
  */
-export function yOf(value: number, top: number): number {
+export function yOf(value: number, { top }: IScale): number {
   const share = top > 0 ? Math.min(Math.max(value / top, 0), 1) : 0;
   return round((1 - share) * SIZE.height);
 }
@@ -61,9 +81,9 @@ export function yOf(value: number, top: number): number {
  * A piece as the `d` of an SVG path. One that is a single value is a line
  * without length: with round ends it is a dot.
  */
-export function linePath(piece: IValue[], end: number, top: number): string {
+export function linePath(piece: IValue[], scale: IScale): string {
   const [first, ...rest] = piece.map(
-    ({ time, value }) => `${xOf(time, end)} ${yOf(value, top)}`
+    ({ time, value }) => `${xOf(time, scale)} ${yOf(value, scale)}`
   );
   return `M${first}${(rest.length > 0 ? rest : [first]).map(at => `L${at}`).join('')}`;
 }
@@ -71,10 +91,10 @@ export function linePath(piece: IValue[], end: number, top: number): string {
 /**
  * What is below the line of a piece.
  */
-export function areaPath(piece: IValue[], end: number, top: number): string {
-  const from = xOf(piece[0].time, end);
-  const to = xOf(piece[piece.length - 1].time, end);
-  return `${linePath(piece, end, top)}L${to} ${SIZE.height}L${from} ${SIZE.height}Z`;
+export function areaPath(piece: IValue[], scale: IScale): string {
+  const from = xOf(piece[0].time, scale);
+  const to = xOf(piece[piece.length - 1].time, scale);
+  return `${linePath(piece, scale)}L${to} ${SIZE.height}L${from} ${SIZE.height}Z`;
 }
 
 /**

@@ -129,7 +129,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
       statusBar.registerStatusItem('jupyter-mlinfn:gpu', {
         item,
         align: 'left',
-        rank: 60,
+        // Left of what changes its width with the notebook.
+        rank: 0.5,
         isActive: () => item.isActive,
         activeStateChanged: item.activeChanged
       });

@@ -72,7 +72,7 @@ export function Holders(props: {
           </li>
         )}
       </ul>
-      {listed.length === 0 && other === null && (
+      {listed.length === 0 && other === null && !note && (
         <p className="jp-mlinfn-hint">
           {processes.time === null
             ? trans.__('The driver has not been asked yet.')

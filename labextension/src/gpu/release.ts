@@ -43,7 +43,7 @@ export class Release {
       return;
     }
     const busy = await this._actions.busyKernels();
-    const chosen = await chooseKernels(offered, busy, trans);
+    const chosen = await chooseKernels(offered, busy, this._isSimulated, trans);
     if (chosen.length > 0) {
       await this._free(chosen);
     }
@@ -56,6 +56,10 @@ export class Release {
     await this.ask(holdersOf(this._model.view?.processes.list ?? []));
   }
 
+  private get _isSimulated(): boolean {
+    return this._model.view?.simulated ?? false;
+  }
+
   private async _free(holders: IHolder[]): Promise<void> {
     const ids = holders.map(({ owner }) => owner.id as string);
     ids.forEach(id => this._freeing.add(id));
@@ -63,12 +67,7 @@ export class Release {
     try {
       const released = await this._model.release(ids);
       await this._actions.refreshRunning();
-      tellReleased(
-        released,
-        holders,
-        this._model.view?.simulated ?? false,
-        this._trans
-      );
+      tellReleased(released, holders, this._isSimulated, this._trans);
     } catch (thrown) {
       const told = inWords(MlinfnError.from(thrown), this._trans);
       Notification.error(

@@ -3,6 +3,7 @@ import { TranslationBundle } from '@jupyterlab/translation';
 import React, { useState } from 'react';
 
 import { IHolder } from './holders';
+import { Simulated } from './simulated';
 import { describeHeld } from './words';
 
 /**
@@ -14,10 +15,11 @@ import { describeHeld } from './words';
 export async function chooseKernels(
   holders: IHolder[],
   busy: Set<string> | null,
+  simulated: boolean,
   trans: TranslationBundle
 ): Promise<IHolder[]> {
   const single = holders.length === 1;
-  const body = new Choice(holders, busy, trans);
+  const body = new Choice(holders, busy, simulated, trans);
   const dialog = new Dialog<IHolder[]>({
     title: single
       ? trans.__('Shut down the kernel of %1?', holders[0].owner.title)
@@ -49,11 +51,13 @@ class Choice extends ReactWidget implements Dialog.IBodyWidget<IHolder[]> {
   constructor(
     holders: IHolder[],
     busy: Set<string> | null,
+    simulated: boolean,
     trans: TranslationBundle
   ) {
     super();
     this._holders = holders;
     this._busy = busy;
+    this._simulated = simulated;
     this._trans = trans;
     this._chosen = holders.length === 1 ? holders : [];
   }
@@ -69,6 +73,7 @@ class Choice extends ReactWidget implements Dialog.IBodyWidget<IHolder[]> {
       <ReleaseBody
         holders={this._holders}
         busy={this._busy}
+        simulated={this._simulated}
         choose={chosen => {
           this._chosen = chosen;
           this.onChange();
@@ -80,6 +85,7 @@ class Choice extends ReactWidget implements Dialog.IBodyWidget<IHolder[]> {
 
   private _holders: IHolder[];
   private _busy: Set<string> | null;
+  private _simulated: boolean;
   private _trans: TranslationBundle;
   private _chosen: IHolder[];
 }
@@ -90,10 +96,12 @@ class Choice extends ReactWidget implements Dialog.IBodyWidget<IHolder[]> {
 export function ReleaseBody(props: {
   holders: IHolder[];
   busy: Set<string> | null;
+  simulated: boolean;
   choose: (chosen: IHolder[]) => void;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { holders, busy, choose, trans } = props;
+  const { holders, busy, simulated, choose, trans } = props;
+  const label = simulated && <Simulated trans={trans} />;
   const [keys, setKeys] = useState<string[]>([]);
   const toggle = (key: string): void => {
     const next = keys.includes(key)
@@ -110,11 +118,19 @@ export function ReleaseBody(props: {
     return (
       <div className="jp-mlinfn-RemoveDialog">
         <p>
-          {trans.__(
-            'All its variables are lost. The file stays, with the outputs that are saved.'
-          )}
+          {holders[0].owner.kind === 'notebook'
+            ? trans.__(
+                'All its variables are lost. The notebook and its outputs stay.'
+              )
+            : trans.__('All its variables are lost.')}
         </p>
-        <p>{trans.__('It holds %1.', describeHeld(holders[0], trans))}</p>
+        <p>
+          {trans.__(
+            'It holds %1 of GPU memory.',
+            describeHeld(holders[0], trans)
+          )}{' '}
+          {label}
+        </p>
         {isBusy(holders[0]) && <p className="jp-mlinfn-warning">{running}</p>}
       </div>
     );
@@ -123,8 +139,9 @@ export function ReleaseBody(props: {
     <div className="jp-mlinfn-RemoveDialog">
       <p>
         {trans.__(
-          'The kernels that you choose are shut down: all their variables are lost. The files stay, with the outputs that are saved.'
-        )}
+          'The kernels that you choose are shut down: all their variables are lost. Notebooks and their outputs stay.'
+        )}{' '}
+        {label}
       </p>
       <ul className="jp-mlinfn-Release">
         {holders.map(holder => (

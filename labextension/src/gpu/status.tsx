@@ -107,7 +107,6 @@ export function Status(props: {
       className="jp-mlinfn-GpuStatus-button"
       title={tooltip(model, trans)}
       data-current={model.isCurrent}
-      data-severity={view.state.severity}
       onClick={open}
     >
       {device && isFine(view) ? (
@@ -118,7 +117,14 @@ export function Status(props: {
           trans={trans}
         />
       ) : (
-        trans.__('GPU: %1', describeState(view.state.kind, trans))
+        <>
+          <span
+            className="jp-mlinfn-Gpu-dot"
+            data-severity={view.state.severity}
+            aria-hidden="true"
+          />
+          {trans.__('GPU: %1', describeState(view.state.kind, trans))}
+        </>
       )}
       {view.simulated && (
         <span className="jp-mlinfn-GpuStatus-simulated">

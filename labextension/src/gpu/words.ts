@@ -131,7 +131,8 @@ export function describeSliceHours(
   trans: TranslationBundle
 ): string {
   const { held_seconds: held, used_seconds: used, slices } = usage;
-  if (slices === null || held === null) {
+  // Not before there is a tenth of one to be told.
+  if (slices === null || held === null || held * slices < 360) {
     return '';
   }
   const hours = (seconds: number): string => {

@@ -256,7 +256,7 @@ describe('the GPU panel', () => {
       'Shut down the kernel of train.ipynb?'
     );
     expect(dialog.textContent).toContain('All its variables are lost.');
-    expect(dialog.textContent).toContain('It holds 2.9 GiB.');
+    expect(dialog.textContent).toContain('It holds 2.9 GiB of GPU memory.');
     expect(dialog.textContent).toContain('It is computing now');
     expect(source.release).not.toHaveBeenCalled();
     fireEvent.click(
