@@ -64,6 +64,8 @@ class Plan:
     added_specs: Sequence[str] = ()
     """Those that the user did not ask for (``ipykernel``)."""
     warnings: Sequence[str] = ()
+    cuda_builds: Sequence[Mapping[str, Any]] = ()
+    """Of the packages asked for, those that have builds for CUDA: see `worker.cuda_builds`."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"package_count": len(self.packages)}

@@ -15,9 +15,12 @@ from traitlets import TraitError
 
 from jupyter_mlinfn.config import MlinfnConfig
 from jupyter_mlinfn.envs import cuda as room
+from jupyter_mlinfn.envs.condarc import Condarc
 from jupyter_mlinfn.envs.cuda import Cuda, Driver
+from jupyter_mlinfn.envs.engine import Engine
 from jupyter_mlinfn.envs.marker import read_marker
 from jupyter_mlinfn.envs.places import Places
+from jupyter_mlinfn.envs.sources import EngineSettings
 from jupyter_mlinfn.errors import BadInputError
 
 from ..support.packages import Channel, Package, tiny_kernel_stack
@@ -277,3 +280,90 @@ def test_the_command_line_asks_for_a_version(gpu_platform: Platform) -> None:
     shown = json.loads(run("show", "gpu", "--json"))
     assert shown["environment"]["cuda"] == "none"
     assert {p["name"]: p["build"] for p in shown["packages"]}["tensors"] == "cpu_0"
+
+
+@pytest.fixture
+def builds_channel(tmp_path: Path) -> Channel:
+    """Builds as conda-forge makes them: what they depend on and how they are named."""
+    cuda12 = ["cuda-version >=12.6,<13", "cuda-cudart >=12.6.77,<13.0a0"]
+    channel = Channel(tmp_path / "channel")
+    channel.add(
+        *tiny_kernel_stack(),
+        Package("cuda-version", "12.6", constrains=["__cuda >=12"]),
+        Package("cuda-cudart", "12.6.77", depends=["cuda-version >=12.6,<12.7.0a0"]),
+        # pytorch: by its dependencies and its build string.
+        Package("pytorch", "2.5.1", build="cpu_generic_py312_0"),
+        Package("pytorch", "2.5.1", build="cuda126_py312_1", build_number=200, depends=["__cuda", *cuda12]),
+        # Needs more than most drivers have.
+        Package("flows", "1.0", build="cpu_0"),
+        Package("flows", "1.0", build="h1_1", build_number=1, depends=["__cuda >=12.9"]),
+        # Only an older version has one.
+        Package("older", "2.0"),
+        Package("older", "1.0", build="cuda118h2_0", depends=["cudatoolkit >=11.8,<12", "__cuda"]),
+        # A build for CUDA is there and fits, but not with what else is wanted.
+        Package("apart", "1.0", build="cpu_0"),
+        Package("apart", "1.0", build="gpu_1", build_number=1, depends=["__cuda >=11", "numpy 1.*"]),
+        # Works with and without: nothing is said of it.
+        Package("numba", "0.60", constrains=["cuda-version >=11.2", "cudatoolkit >=11.2"]),
+        # By what is constrained.
+        Package("arrow", "17", build="h3_0"),
+        Package("arrow", "17", build="h4_1", build_number=1, constrains=["__cuda >=12.0"]),
+        # Its builds are those of another one.
+        Package("jax", "0.4.35", depends=["jaxlib 0.4.34"]),
+        Package("jaxlib", "0.4.34", build="cpu_py312_0"),
+        Package("jaxlib", "0.4.34", build="cuda126py312_1", build_number=200, depends=["__cuda", *cuda12]),
+    )
+    channel.write()
+    return channel
+
+
+async def test_the_plan_marks_what_is_built_for_cuda(builds_channel: Channel, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    engine = Engine(
+        EngineSettings([builds_channel.url], state / "pkgs", state / "repodata"), condarc=Condarc()
+    )
+
+    async def marks(cuda: str | None, *specs: str) -> dict[str, Any]:
+        plan = await engine.plan(specs, cuda=cuda)
+        return {mark["name"]: {k: v for k, v in mark.items() if k != "name"} for mark in plan.cuda_builds}
+
+    def cpu(cuda: str | None, needs: str | None, version: str | None = None) -> dict[str, Any]:
+        return {"build": "cpu", "cuda": cuda, "needs": needs, "version": version}
+
+    def fits(cuda: str | None, needs: str | None) -> dict[str, Any]:
+        return {"build": "cuda", "cuda": cuda, "needs": needs, "version": None}
+
+    try:
+        everything = ("pytorch", "flows", "older", "numba", "arrow", "jax", "traitlets")
+        assert await marks("12.8", *everything) == {
+            "pytorch": fits("12.6", "12.0"),
+            "flows": cpu(None, "12.9"),
+            "older": cpu("11.8", None, "1.0"),
+            "arrow": fits(None, "12.0"),
+            "jaxlib": fits("12.6", "12.0"),
+        }
+        assert await marks(None, *everything) == {
+            "pytorch": cpu("12.6", "12.0"),
+            "flows": cpu(None, "12.9"),
+            "older": cpu("11.8", "11.0", "1.0"),
+            "arrow": {"build": "cuda", "cuda": None, "needs": "12.0", "version": None},
+            "jaxlib": cpu("12.6", "12.0"),
+        }
+        assert await marks("11.8", "pytorch") == {"pytorch": cpu("12.6", "12.0")}
+        assert await marks("12.8", "apart", "numpy 2.*") == {"apart": cpu(None, None)}
+        # Who asks for a build by its name knows what they do.
+        assert await marks("12.8", "pytorch=*=cpu*") == {}
+        assert await marks("12.8", "pytorch=2.5.1=cuda*") == {"pytorch": fits("12.6", "12.0")}
+    finally:
+        await engine.close()
+
+
+def test_the_demo_has_packages_for_cuda(demo_server: Server) -> None:
+    def marks(**more: Any) -> dict[str, Any]:
+        body = {"label": "x", "specs": ["mlinfn-tensors", "mlinfn-flows"], "dry_run": True} | more
+        status, plan = demo_server.request("POST", "api/mlinfn/envs", body)
+        assert status == 200, plan
+        return {mark["name"]: (mark["build"], mark["needs"]) for mark in plan["cuda_builds"]}
+
+    assert marks(cuda="12.8") == {"mlinfn-tensors": ("cuda", "12.6"), "mlinfn-flows": ("cpu", "12.9")}
+    assert marks(cuda="none") == {"mlinfn-tensors": ("cpu", "12.6"), "mlinfn-flows": ("cpu", "12.9")}

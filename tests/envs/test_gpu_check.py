@@ -118,7 +118,7 @@ TORCH_FAILURES = [
         "2.13.0+cpu is a build for the CPU",
         "for CUDA 12.4",
     ),
-    ({"cuda": None, "installer": "conda"}, "cpu_build", "build for the CPU", "pytorch-gpu --cuda 12.4"),
+    ({"cuda": None, "installer": "conda"}, "cpu_build", "build for the CPU", "'pytorch=*=cuda*' --cuda 12.4"),
     ({"cuda": None, "hip": "6.1"}, "rocm_build", "GPUs of AMD", "CUDA 12.4 or older"),
     (
         {"cuda": "13.0", "available": False, "at_init": f"raise RuntimeError({TOO_OLD!r})"},

@@ -1,6 +1,7 @@
 """From what PyTorch and JAX did and said to a finding, with what to install instead.
 
-What they raise is in ``torch/cuda/__init__.py`` and ``jax/_src/xla_bridge.py``.
+What they raise is in ``torch/cuda/__init__.py`` and ``jax/_src/xla_bridge.py``; how a build for CUDA is
+asked for in https://conda-forge.org/docs/user/cuda/.
 """
 
 from __future__ import annotations
@@ -85,15 +86,15 @@ def _uuid(told: object) -> str | None:
 def _torch_instead(framework: Framework, here: Here) -> str:
     cuda = here.cuda
     if framework.by == "conda":
-        command = f"jupyter mlinfn env install {here.env} pytorch-gpu --cuda {cuda or 'VERSION'}"
-        return f"Install pytorch-gpu for CUDA {cuda or 'of your driver'} instead: {command}"
+        command = f"jupyter mlinfn env install {here.env} 'pytorch=*=cuda*' --cuda {cuda or 'VERSION'}"
+        return f"Install a build for CUDA {cuda or 'of your driver'} instead: {command}"
     return f"Install a build for CUDA {cuda or 'of your driver'} or older instead, see {_OTHER_PYTORCH}"
 
 
 def _jax_instead(framework: Framework, here: Here) -> str:
     cuda = here.cuda
     if framework.by == "conda":
-        command = f"jupyter mlinfn env install {here.env} 'jaxlib=*=*cuda*' --cuda {cuda or 'VERSION'}"
+        command = f"jupyter mlinfn env install {here.env} 'jaxlib=*=cuda*' --cuda {cuda or 'VERSION'}"
         return f"Install a jaxlib for CUDA {cuda or 'of your driver'} instead: {command}"
     extra = f"cuda{cuda.split('.')[0]}" if cuda else "cuda12"
     return f"Install jax[{extra}] by pip instead, see {_OTHER_JAX}"

@@ -23,6 +23,7 @@ from .solve import Solver, cost
 
 if TYPE_CHECKING:
     from .change import Change
+    from .cuda_builds import CudaBuilds
 
 _SESSION_AGE = 600.0
 """Seconds after which channels are asked again whether something is new."""
@@ -68,6 +69,7 @@ class _Worker:
         self._session: Session | None = None
         self._solver: Solver | None = None
         self._search: Search | None = None
+        self._cuda_builds: CudaBuilds | None = None
         self._opened = 0.0
         self._guard: memory.MemoryGuard | None = None
         self._installation: Installation | None = None
@@ -125,7 +127,9 @@ class _Worker:
         if request["op"] == "plan":
             solution = await solver.solve(request["specs"])
             prefix = Path(request["prefix"]) if request.get("prefix") else None
-            return await cost(session, solution, prefix)
+            plan = await cost(session, solution, prefix)
+            marks = await self._builds(session).marks(request["specs"], solution, solver.platforms)
+            return plan | {"cuda_builds": marks}
         if request["op"] == "search":
             return {"hits": await search.hits(request["query"], int(request["limit"]))}
         return await search.versions(request["name"])
@@ -142,8 +146,17 @@ class _Worker:
             raise failures.translate(error, "The package cache cannot be used.") from error
         self._solver = Solver(self._session, self._output)
         self._search = Search(self._session, self._solver)
+        self._cuda_builds = None
         self._opened = time.monotonic()
         return self._session, self._solver, self._search
+
+    def _builds(self, session: Session) -> CudaBuilds:
+        if self._cuda_builds is None:
+            # Not at the top: an installation does not need it.
+            from .cuda_builds import CudaBuilds
+
+            self._cuda_builds = CudaBuilds(session)
+        return self._cuda_builds
 
     async def _watched(self, request: dict[str, Any], settings: WorkerSettings) -> dict[str, Any]:
         if self._guard is None:

@@ -55,6 +55,9 @@ KERNELS = frozenset(
 )
 _KERNEL_NAME = re.compile(r"^(xeus-(?!zmq$|core$|lite$|python-shell)[a-z0-9-]+|[a-z0-9_.]+[-_]kernel)$")
 
+_WITH_BUILD = re.compile(r"[^\s=<>!~\[\]]+={1,2}[^\s=<>!~]+=[^\s=<>!~]+")
+"""``pytorch=*=cuda*``: conda's way to name a build, which rattler takes only where it is not strict."""
+
 
 @dataclass
 class Solution:
@@ -104,7 +107,7 @@ def parse(specs: Sequence[str]) -> list[MatchSpec]:
     bad: list[dict[str, Any]] = []
     for text in specs:
         try:
-            spec = MatchSpec(text, strict=True)
+            spec = MatchSpec(text, strict=_WITH_BUILD.fullmatch(text.strip()) is None)
         except InvalidMatchSpecError as error:
             bad.append({"value": text, "message": str(error).splitlines()[0]})
             continue
