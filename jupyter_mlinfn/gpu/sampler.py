@@ -169,6 +169,11 @@ class Sampler:
         return self._clock() - self._last_read <= LINGERS
 
     @property
+    def hangs(self) -> bool:
+        """Whether a call to the driver does not come back."""
+        return self._watchdog.hangs()
+
+    @property
     def running(self) -> bool:
         """Whether the thread is there."""
         return self._thread is not None

@@ -237,7 +237,7 @@ class GpuService:
         done = self.sampler.measure(processes=processes)
         deadline = self.sampler.now() + _MEASURE_LIMIT
         while not done():
-            if self.sampler.now() > deadline:
+            if self.sampler.hangs or self.sampler.now() > deadline:
                 return False
             await asyncio.sleep(0.02)
         return True

@@ -1,0 +1,356 @@
+"""A real server on the simulated driver: bad days, many readers and none, what is pushed and exported."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import websocket
+
+from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig, h100_mig
+from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID, H100_SLICE_UUID
+from jupyter_mlinfn.events import GPU
+
+from ..support.gpu import FIRST_PID, GIB, MIB, MINE, VARIABLES, environment_of, run_python, without_migs
+from ..support.gpu_looker import looking
+from ..support.server import TOKEN, Platform, Server, running, wait_for
+
+HELD = a100_mig({FIRST_PID: 3 * GIB})
+
+
+@pytest.fixture(autouse=True)
+def no_gpu_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def simulated(tmp_path: Path) -> Iterator[SimulatedDriver]:
+    driver = SimulatedDriver(tmp_path / "driver")
+    driver.write(HELD)
+    yield driver
+    driver.unload()
+
+
+@pytest.fixture
+def server(tmp_path: Path, simulated: SimulatedDriver) -> Iterator[Server]:
+    environment = {**simulated.environment(), **MINE}
+    platform = Platform(tmp_path / "platform", ["https://channel.invalid"], environment=environment)
+    with running(platform) as server:
+        yield server
+
+
+def read(server: Server, since: int = 0, revision: int = 0) -> dict[str, Any]:
+    return server.get(f"api/mlinfn/gpu?since={since}&revision={revision}")
+
+
+def kind(server: Server) -> str:
+    return str(read(server)["view"]["state"]["kind"])
+
+
+def wait_for_kind(server: Server, *wanted: str) -> str:
+    return str(wait_for(lambda: (now := kind(server)) in wanted and now, 30))
+
+
+def test_a_poll_brings_only_what_is_new(server: Server) -> None:
+    wait_for_kind(server, "fine")
+    first = read(server)
+    poll = wait_for(lambda: (new := read(server, first["seq"], first["revision"]))["samples"] and new)
+
+    assert poll["view"] is None
+    assert [each["used"] for each in poll["samples"]] == [3 * GIB + 13 * MIB]
+    assert poll["samples"][0]["device"] == A100_SLICE_UUID
+    assert poll["seq"] == poll["samples"][-1]["seq"] > first["seq"]
+    assert len(json.dumps(poll)) < 300
+    # A page that outlived an earlier server has numbers that are none of ours.
+    assert read(server, 2**53 - 1, 2**53 - 1)["view"]["devices"]
+
+
+def test_a_jump_of_the_memory_is_told_at_once(server: Server, simulated: SimulatedDriver) -> None:
+    wait_for_kind(server, "fine")
+    before = read(server)
+    simulated.write(a100_mig({FIRST_PID: 1 * GIB}))
+    changed = time.monotonic()
+    view = wait_for(lambda: read(server, before["seq"], before["revision"])["view"], 30)
+
+    assert view["devices"][0]["memory_used"] == 1 * GIB + 13 * MIB
+    # Every 10 s, did the memory not tell.
+    assert time.monotonic() - changed < 6
+
+
+def test_a_hang_of_three_seconds_stalls_nobody(server: Server, simulated: SimulatedDriver) -> None:
+    wait_for_kind(server, "fine")
+    simulated.write(replace(HELD, hangs={"nvmlDeviceGetMemoryInfo": 3.0}))
+    slowest, kinds = 0.0, Counter[str]()
+    while kinds["hanging"] == 0:
+        began = time.monotonic()
+        kinds[kind(server)] += 1
+        slowest = max(slowest, time.monotonic() - began)
+        assert kinds.total() < 5000
+    simulated.write(HELD)
+
+    # On a busy machine a request takes its time; one that waited for the driver would take 3 s.
+    assert slowest < 1.5
+    wait_for_kind(server, "fine")
+
+
+def test_a_driver_that_hangs_for_ever_keeps_nothing_from_going_on(
+    server: Server, simulated: SimulatedDriver
+) -> None:
+    wait_for_kind(server, "fine")
+    simulated.hang()
+    wait_for_kind(server, "hanging")
+    view = read(server)["view"]
+    status, released = server.request("POST", "api/mlinfn/gpu/release", {})
+    began = time.monotonic()
+    server.process.terminate()
+    server.process.wait(20)
+
+    assert view["devices"][0]["memory_used"] == 3 * GIB + 13 * MIB
+    assert view["present"]
+    assert (status, released["freed_bytes"]) in ((200, 0), (200, None))
+    assert time.monotonic() - began < 10
+
+
+def test_after_an_endless_hang_it_goes_on(server: Server, simulated: SimulatedDriver) -> None:
+    wait_for_kind(server, "fine")
+    simulated.hang("nvmlDeviceGetMemoryInfo")
+    wait_for_kind(server, "hanging")
+    simulated.release()
+
+    wait_for_kind(server, "fine")
+
+
+def test_fifty_readers_cost_the_driver_what_one_costs(server: Server, simulated: SimulatedDriver) -> None:
+    wait_for_kind(server, "fine")
+    before, began = simulated.calls()["nvmlDeviceGetMemoryInfo_v2"], time.monotonic()
+    with ThreadPoolExecutor(50) as pool:
+        answers = list(pool.map(lambda _: read(server), range(200)))
+    took = time.monotonic() - began
+    calls = simulated.calls()["nvmlDeviceGetMemoryInfo_v2"] - before
+
+    assert all(answer["view"]["state"]["kind"] == "fine" for answer in answers)
+    assert calls <= took / 2 + 2
+
+
+def test_changes_of_the_state_are_pushed(server: Server, simulated: SimulatedDriver) -> None:
+    wait_for_kind(server, "fine")
+    url = server.url.replace("http", "ws") + "/api/events/subscribe"
+    with closing(
+        websocket.create_connection(url, header=[f"Authorization: token {TOKEN}"], timeout=30)
+    ) as events:
+        simulated.hang("nvmlDeviceGetMemoryInfo")
+        # Nobody needs to ask again for the hang to be told.
+        hung = json.loads(events.recv())
+        state = kind(server)
+        simulated.release()
+        simulated.write(without_migs(a100_mig()))
+        while kind(server) != "mig_destroyed":
+            told = json.loads(events.recv())
+
+    assert hung["schema_id"] == told["schema_id"] == GPU
+    assert state == "hanging"
+
+
+def test_metrics_tell_what_is_known_and_ask_nothing(server: Server, simulated: SimulatedDriver) -> None:
+    def scrape() -> list[str]:
+        request = urllib.request.Request(f"{server.url}/metrics", headers={"Authorization": f"token {TOKEN}"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return str(answer.read().decode()).splitlines()
+
+    wait_for_kind(server, "fine")
+    # The sampler makes some calls by itself while a reader lingers: memory only, of which we count none.
+    asked = simulated.calls()
+    lines = scrape()
+    more = simulated.calls() - asked
+    used = [line.split(" ") for line in lines if line.startswith("mlinfn_gpu_memory_used_bytes{")]
+    states = {
+        line.rpartition(" ")[0]: line.rpartition(" ")[2] for line in lines if "mlinfn_gpu_state{" in line
+    }
+
+    assert [name for name, _ in used] == [f'mlinfn_gpu_memory_used_bytes{{device="{A100_SLICE_UUID}"}}']
+    assert float(used[0][1]) == 3 * GIB + 13 * MIB
+    assert states['mlinfn_gpu_state{state="fine"}'] == "1.0"
+    assert [value for value in states.values() if value != "0.0"] == ["1.0"]
+    assert any(line.startswith("mlinfn_gpu_held_seconds_total{") for line in lines)
+    assert any(line.startswith("mlinfn_gpu_used_seconds_total{") for line in lines)
+    assert set(more) <= {"nvmlDeviceGetMemoryInfo_v2"}
+
+
+QUICK = """
+import asyncio, json, sys, threading
+from jupyter_mlinfn.gpu import sampler, service
+sampler.LINGERS, sampler.ACCOUNT_EVERY, sampler.MEMORY_EVERY, sampler.SLOW_EVERY = 0.4, 0.5, 0.1, 0.2
+service._FIRST_LOOK = 0.0
+"""
+"""The same code with seconds for minutes."""
+
+
+def test_without_an_account_nothing_is_asked_when_nobody_reads(simulated: SimulatedDriver) -> None:
+    code = (
+        QUICK
+        + """
+async def main():
+    gpu = service.GpuService(service.NoPrograms(), accounting=False)
+    gpu.start()
+    await gpu.snapshot(0, 0)
+    while gpu.sampler.running:
+        await asyncio.sleep(0.05)
+    print(threading.active_count())
+    gpu.sampler.read()
+    while gpu.sampler.picture.state.kind != "fine":
+        await asyncio.sleep(0.05)
+    while gpu.sampler.running:
+        await asyncio.sleep(0.05)
+    gpu.close()
+
+asyncio.run(main())
+"""
+    )
+    assert run_python(simulated, code, variables=MINE).split() == ["1"]
+    calls = simulated.calls()
+    assert calls["nvmlInitWithFlags"] == calls["nvmlShutdown"] == 2
+
+
+def test_with_an_account_only_the_memory_is_read_when_nobody_reads(simulated: SimulatedDriver) -> None:
+    code = (
+        QUICK
+        + """
+async def main():
+    gpu = service.GpuService(service.NoPrograms(), accounting=True)
+    gpu.start()
+    await gpu.snapshot(0, 0)
+    while gpu.sampler.watched or gpu.sampler.picture.state.kind != "fine":
+        await asyncio.sleep(0.05)
+    await asyncio.sleep(0.3)
+    print("nobody reads", flush=True)
+    sys.stdin.readline()
+    before = gpu.ledger.to_json()
+    while gpu.sampler.history.since(0)[0] < gpu.sampler.history.since(0)[1][0].seq + 12:
+        await asyncio.sleep(0.05)
+    usage = gpu.ledger.to_json()
+    print(json.dumps(usage))
+    gpu.close()
+
+asyncio.run(main())
+"""
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment_of(simulated, MINE),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "nobody reads\n"
+        before = simulated.calls()
+        usage, _ = process.communicate("go on\n", timeout=60)
+        calls = simulated.calls() - before
+
+    assert json.loads(usage)["memory_seconds"] >= 1
+    assert calls["nvmlDeviceGetMemoryInfo_v2"] >= 2
+    # At its end it may have had the time to say goodbye.
+    assert set(calls) - {"nvmlShutdown"} == {"nvmlDeviceGetMemoryInfo_v2"}
+
+
+def test_without_a_library_it_is_looked_for_once(tmp_path: Path) -> None:
+    simulated = SimulatedDriver(tmp_path, library=False)
+    code = (
+        QUICK
+        + """
+async def main():
+    gpu = service.GpuService(service.NoPrograms(), accounting=True)
+    gpu.start()
+    while gpu.sampler.picture.state.kind == "starting":
+        await asyncio.sleep(0.02)
+    while gpu.sampler.running:
+        await asyncio.sleep(0.02)
+    answer = gpu.sampler.picture
+    print(answer.state.kind, answer.seen.present, "pynvml" in sys.modules)
+    gpu.close()
+
+asyncio.run(main())
+"""
+    )
+    assert run_python(simulated, code).split() == ["no_library", "False", "False"]
+
+
+def test_a_library_that_comes_later_is_found(tmp_path: Path) -> None:
+    simulated = SimulatedDriver(tmp_path, library=False)
+    with looking(simulated, MINE) as looker:
+        assert looker.look()["view"]["state"]["kind"] == "no_library"
+        simulated.install_library()
+        simulated.write(HELD)
+        view = looker.look()["view"]
+        assert view["state"]["kind"] == "fine"
+        assert view["simulated"]
+        simulated.unload()
+
+
+def test_what_came_back_is_seen_again(simulated: SimulatedDriver) -> None:
+    with looking(simulated, MINE) as looker:
+        looker.look()
+        for driver, expected in (
+            (without_migs(a100_mig()), "mig_destroyed"),
+            (HELD, "fine"),
+            (replace(HELD, boards=[replace(HELD.boards[0], status=15)]), "lost"),
+            (replace(HELD, generation=2), "fine"),
+        ):
+            simulated.write(driver)
+            view = looker.look()["view"]
+            assert view["state"]["kind"] == expected
+            # What one had is named, whatever became of it.
+            assert [each["uuid"] for each in view["devices"]] == [A100_SLICE_UUID]
+            assert (view["devices"][0]["memory_used"] is None) == (expected != "fine")
+
+
+def test_the_use_of_a_hopper_slice_is_told(simulated: SimulatedDriver) -> None:
+    simulated.write(h100_mig(utilization=42))
+    with looking(simulated, {"NVIDIA_VISIBLE_DEVICES": H100_SLICE_UUID}) as looker:
+        first = looker.look()["view"]["devices"][0]
+        # Two readings of the counters make one figure.
+        answer = wait_for(lambda: (seen := looker.look())["samples"][-1]["utilisation"] is not None and seen)
+
+    assert first["utilisation"] is None
+    assert first["utilisation_note"]
+    assert answer["samples"][-1]["utilisation"] == 42
+    assert answer["samples"][-1]["device"] == H100_SLICE_UUID
+
+
+def test_two_servers_in_one_process_do_not_clash(simulated: SimulatedDriver) -> None:
+    code = (
+        QUICK
+        + """
+import prometheus_client
+
+async def main():
+    both = [service.GpuService(service.NoPrograms(), accounting=True) for _ in range(2)]
+    for gpu in both:
+        gpu.start()
+        while gpu.sampler.picture.state.kind != "fine":
+            await asyncio.sleep(0.02)
+    def told():
+        text = prometheus_client.generate_latest().decode()
+        return text.count("\\nmlinfn_gpu_memory_used_bytes{")
+    counts = [told()]
+    for gpu in both:
+        gpu.close()
+        counts.append(told())
+    print(*counts, b"mlinfn" in prometheus_client.generate_latest())
+
+asyncio.run(main())
+"""
+    )
+    assert run_python(simulated, code, variables=MINE).split() == ["1", "1", "0", "False"]
