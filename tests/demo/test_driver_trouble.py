@@ -165,12 +165,15 @@ def test_calls_are_counted_over_threads_and_processes(
 
 
 def test_the_state_may_change_under_many_threads(ask: Client, driver: SimulatedDriver) -> None:
-    asking = threading.Thread(target=ask, args=("many(4, 250)",))
-    asking.start()
-    rewritten = 0
-    while asking.is_alive():
-        driver.write(a100_mig({FIRST_PID: rewritten}, others="readable"))
-        rewritten += 1
-        time.sleep(0.002)  # else they would do nothing but read the file
-    assert rewritten > 3
-    assert driver.calls()["nvmlDeviceGetMemoryInfo_v2"] == 1000
+    def rewrite() -> None:
+        for number in range(100):
+            driver.write(a100_mig({FIRST_PID: number}, others="readable"))
+
+    rewriting = threading.Thread(target=rewrite)
+    rewriting.start()
+    rounds = 0
+    while rewriting.is_alive() or rounds == 0:
+        assert ask("many(4, 25)") is None
+        rounds += 1
+    assert ask("used(mine())") == 13 * MIB + 99
+    assert driver.calls()["nvmlDeviceGetMemoryInfo_v2"] == rounds * 100 + 1
