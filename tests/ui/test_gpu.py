@@ -19,6 +19,7 @@ from .conftest import Shoot, open_lab
 from .test_changes import CUT_OFF
 
 HOLD = "from jupyter_mlinfn.demo.driver.hold import hold; held = hold({gib}); print('held', {gib})"
+ROUTE = re.compile("/api/mlinfn/gpu")
 HIDE = """hidden => {
     Object.defineProperty(document, "visibilityState", {
         configurable: true, get: () => hidden ? "hidden" : "visible"
@@ -99,7 +100,8 @@ def dark(page: Page) -> None:
 
 
 def narrow(page: Page) -> None:
-    """Make the right sidebar as narrow as a user may: 200 px and the bar of its tabs."""
+    """Make the right sidebar 200 px wide, which is less than JupyterLab's own least."""
+    page.add_style_tag(content="body { --jp-sidebar-min-width: 200px; }")
     handle = page.locator("#jp-main-split-panel > .lm-SplitPanel-handle:not(.lm-mod-hidden)").last
     box = handle.bounding_box()
     assert box
@@ -108,6 +110,9 @@ def narrow(page: Page) -> None:
     page.mouse.move(1270, box["y"] + 300, steps=5)
     page.mouse.up()
     expect(page.locator(".jp-mlinfn-Gpu.jp-mod-narrow")).to_be_visible()
+    box = panel_of(page).bounding_box()
+    assert box
+    assert box["width"] == 200
 
 
 def test_who_holds_my_slice_and_how_it_comes_back(gpu_page: Page, gpu_lab: Server, shoot: Shoot) -> None:
@@ -211,6 +216,7 @@ def test_several_are_chosen_with_the_keyboard_alone(gpu_page: Page, shoot: Shoot
     expect(page.get_by_text("2.5 GiB of GPU memory came back. Shut down: train.ipynb.").first).to_be_visible()
     expect(panel_of(page)).to_contain_text("1.0 of 4.8 GiB")
 
+    page.get_by_title("Hide notification").first.click()
     narrow(page)
     shoot(page, "gpu-narrow")
     assert panel_of(page).evaluate(CUT_OFF) == [], "it is cut off at 200 px"
@@ -236,10 +242,8 @@ def test_a_lost_gpu_is_told_with_the_next_step(gpu_page: Page, driver: Simulated
 def test_nothing_is_asked_where_nobody_can_look(gpu_page: Page) -> None:
     page = gpu_page
     asked: list[str] = []
-    page.on(
-        "request", lambda request: asked.append(request.url) if "/api/mlinfn/gpu" in request.url else None
-    )
-    with page.expect_response(re.compile("/api/mlinfn/gpu")):
+    page.on("request", lambda request: asked.append(request.url) if ROUTE.search(request.url) else None)
+    with page.expect_response(ROUTE):
         pass
     page.evaluate(HIDE, True)
     page.wait_for_load_state("networkidle")
@@ -247,7 +251,7 @@ def test_nothing_is_asked_where_nobody_can_look(gpu_page: Page) -> None:
     # As long as three reads would take.
     page.wait_for_timeout(6000)
     assert asked == []
-    with page.expect_request(re.compile("/api/mlinfn/gpu")):
+    with page.expect_request(ROUTE):
         page.evaluate(HIDE, False)
     # Nor where neither the item nor the panel is shown.
     page.get_by_role("menuitem", name="View", exact=True).click()
@@ -278,7 +282,7 @@ def test_without_a_gpu_there_is_no_trace_of_it(browser: Browser, platform: Platf
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     with running(platform, lab=True) as server:
-        with page.expect_response(re.compile("/api/mlinfn/gpu")):
+        with page.expect_response(ROUTE):
             open_lab(page, server, reset=True)
         page.wait_for_load_state("networkidle")
         expect(page.locator(".jp-LauncherCard", has_text="Environments")).to_be_visible()

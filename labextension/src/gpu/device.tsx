@@ -13,7 +13,8 @@ import {
   describeDevice,
   formatMemory,
   formatMemoryOf,
-  formatTime
+  formatTime,
+  numberAmong
 } from './words';
 
 const usedOf = (point: IPoint): number | null => point.used;
@@ -45,7 +46,12 @@ export function Device(props: {
     >
       {isNamed && (
         <h3 id={id}>
-          {describeDevice(device, trans)}{' '}
+          {[
+            describeDevice(device, trans),
+            numberAmong(device, view.devices, trans)
+          ]
+            .filter(part => part)
+            .join(' · ')}{' '}
           {view.simulated && <Simulated trans={trans} />}
         </h3>
       )}
@@ -141,9 +147,8 @@ function Compute(props: {
         <strong>
           {utilisation === null
             ? trans.__('not reported')
-            : percent(utilisation)}
+            : trans.__('%1 of the time', percent(utilisation))}
         </strong>
-        <span className="jp-mlinfn-hint">{trans.__('of the time')}</span>
       </p>
       {end !== null && isCharted && (
         <Chart

@@ -86,9 +86,10 @@ export function Content(props: IGpuPanelOptions): JSX.Element {
       <Head model={model} view={view} trans={trans} />
       {error && <ErrorView error={error} trans={trans} />}
       <Age model={model} trans={trans} />
-      {view.selection.note && (
-        <p className="jp-mlinfn-hint">{view.selection.note}</p>
-      )}
+      {view.selection.note &&
+        !view.state.sentence.includes(view.selection.note) && (
+          <p className="jp-mlinfn-hint">{view.selection.note}</p>
+        )}
       {devices.map(device => (
         <Device
           key={device.uuid}
@@ -108,7 +109,9 @@ export function Content(props: IGpuPanelOptions): JSX.Element {
             release={release}
             trans={trans}
           />
-          <Usage view={view} trans={trans} />
+          {view.usage.held_seconds !== null && (
+            <Usage view={view} trans={trans} />
+          )}
         </>
       )}
       {devices.length === 1 && (
@@ -138,29 +141,30 @@ function Head(props: {
       ? describeDevice(devices[0], trans)
       : devices.length > 1
         ? trans._n('%1 GPU device', '%1 GPU devices', devices.length)
-        : trans.__('GPU');
-  const isQuiet = state.kind === 'fine';
+        : view.present
+          ? trans.__('GPU')
+          : trans.__('No GPU here');
+  // A server without one, as most are, is not in trouble.
+  const severity = view.present ? state.severity : 'info';
   return (
     <header className="jp-mlinfn-Gpu-head">
       {devices.length === 0 && (
         <gpuIcon.react tag="div" width="48px" height="48px" />
       )}
       <h2>{title}</h2>
-      <p className="jp-mlinfn-Gpu-state">
-        <span
-          className="jp-mlinfn-Gpu-dot"
-          data-severity={state.severity}
-          aria-hidden="true"
-        />
-        {describeState(state.kind, trans)}
-        {view.simulated && <Simulated trans={trans} />}
-      </p>
-      {!isQuiet && (
-        <div
-          className="jp-mlinfn-Gpu-notice"
-          data-severity={state.severity}
-          data-kind={state.kind}
-        >
+      {view.present && (
+        <p className="jp-mlinfn-Gpu-state">
+          <span
+            className="jp-mlinfn-Gpu-dot"
+            data-severity={severity}
+            aria-hidden="true"
+          />
+          {describeState(state.kind, trans)}
+          {view.simulated && <Simulated trans={trans} />}
+        </p>
+      )}
+      {state.kind !== 'fine' && (
+        <div className="jp-mlinfn-Gpu-notice" data-severity={severity}>
           <p>{state.sentence}</p>
           {state.next_step && <p>{state.next_step}</p>}
         </div>

@@ -7,7 +7,7 @@ import { GpuActions } from './actions';
 import { IGpuDevice, IGpuProcesses } from './api';
 import { arrange, canBeFreed, holdersOf, IHolder, IListed } from './holders';
 import { Release } from './release';
-import { describeHeld, formatMemory, shortName } from './words';
+import { describeHeld, formatMemory, numberAmong, shortName } from './words';
 
 const LINK = 'jp-mlinfn-Link';
 
@@ -107,7 +107,11 @@ function Row(props: {
   const isFreeing = owner.id !== null && release.freeing.has(owner.id);
   const on = holder.devices.map(uuid => {
     const device = devices.find(one => one.uuid === uuid);
-    return device ? shortName(device) : uuid;
+    return device
+      ? [shortName(device), numberAmong(device, devices, trans)]
+          .filter(part => part)
+          .join(', ')
+      : uuid;
   });
   const details = processes
     .map(({ pid, command }) => trans.__('%1 (process %2)', command, `${pid}`))

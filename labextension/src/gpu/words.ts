@@ -62,6 +62,30 @@ export function shortName(device: IGpuDevice): string {
 }
 
 /**
+ * What tells it from others of the same name, by the driver's own numbers:
+ * GPU 0; empty where there are none.
+ */
+export function numberAmong(
+  device: IGpuDevice,
+  devices: IGpuDevice[],
+  trans: TranslationBundle
+): string {
+  const alike = devices.filter(
+    ({ name, profile }) => name === device.name && profile === device.profile
+  );
+  if (alike.length < 2) {
+    return '';
+  }
+  const { board, gi } = device;
+  return [
+    board.index === null ? '' : trans.__('GPU %1', String(board.index)),
+    gi === null ? '' : trans.__('instance %1', String(gi))
+  ]
+    .filter(part => part)
+    .join(', ');
+}
+
+/**
  * A state in a word or two, to stand after "GPU:".
  */
 export function describeState(

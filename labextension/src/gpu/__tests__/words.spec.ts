@@ -6,9 +6,10 @@ import {
   describeSliceHours,
   describeUsage,
   formatMemory,
-  formatMemoryOf
+  formatMemoryOf,
+  numberAmong
 } from '../words';
-import { GIB, state, view } from './fakes';
+import { device, GIB, state, view } from './fakes';
 
 const trans = nullTranslator.load('jupyter_mlinfn');
 
@@ -19,6 +20,18 @@ describe('the words of the GPU room', () => {
     expect(formatMemory(2.94 * GIB)).toBe('2.9 GiB');
     expect(formatMemory(39.4 * GIB)).toBe('39.4 GiB');
     expect(formatMemory(140.7 * GIB)).toBe('141 GiB');
+  });
+
+  it('tells devices of the same name from each other, and no others', () => {
+    const one = device();
+    const other = device({ uuid: 'MIG-2', gi: 11 });
+    const big = device({ uuid: 'MIG-3', profile: '3g.20gb' });
+    const all = [one, other, big];
+    expect(all.map(each => numberAmong(each, all, trans))).toEqual([
+      'GPU 0, instance 9',
+      'GPU 0, instance 11',
+      ''
+    ]);
   });
 
   it('never makes 0 of what is not reported', () => {
