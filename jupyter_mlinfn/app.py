@@ -24,7 +24,7 @@ from .envs.space import handlers as space_handlers
 from .envs.space.service import SpaceService
 from .events import Events
 from .gpu import handlers as gpu_handlers
-from .gpu.service import GpuService
+from .gpu.room import GpuRoom
 from .jobs import handlers as jobs_handlers
 from .jobs.manager import JobManager
 from .programs import ServerKernels, ServerPrograms
@@ -67,7 +67,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             RevisionService: self._rooms.revising,
             SpaceService: self._rooms.space,
             GpuCheck: self._rooms.gpu_check,
-            GpuService: self._rooms.gpu,
+            GpuRoom: self._rooms.gpu,
         }
         for pattern, handler in (
             *envs_handlers.HANDLERS,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_server.utils import ensure_async
@@ -11,7 +11,9 @@ from tornado.web import HTTPError
 
 from .envs.service import RunningKernel
 from .errors import NotFoundError
-from .gpu.models import Program, ProgramKind
+
+if TYPE_CHECKING:
+    from .gpu.models import Program, ProgramKind
 
 
 class ServerKernels:
@@ -81,6 +83,9 @@ class ServerPrograms:
             ) from error
 
     def _kernel(self, kernel: Mapping[str, Any], session: Mapping[str, Any] | None) -> Program:
+        # Not at the top: a server that starts needs nothing of the GPU's room.
+        from .gpu.models import Program
+
         path = session["path"] if session is not None else None
         return Program(
             kind=_kind(session),
@@ -104,6 +109,8 @@ class ServerPrograms:
         return None
 
     def _terminals(self) -> Iterator[Program]:
+        from .gpu.models import Program
+
         # Read at each call: the terminals' extension may be loaded after ours.
         manager = self._server.web_app.settings.get("terminal_manager")
         for name, terminal in list(getattr(manager, "terminals", {}).items()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .config import MlinfnConfig
 from .envs.activation import ActivationCache
@@ -20,10 +21,12 @@ from .envs.service import EnvironmentService, Kernels
 from .envs.sources import EngineSettings
 from .envs.space.service import SpaceService
 from .envs.writer import Writers, this_server
-from .gpu.release import Programs
-from .gpu.service import GpuService, NoPrograms
+from .gpu.room import GpuRoom
 from .jobs.journal import Journal
 from .jobs.manager import JobManager
+
+if TYPE_CHECKING:
+    from .gpu.release import Programs
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Rooms:
     envs: EnvironmentService
     revising: RevisionService
     space: SpaceService
-    gpu: GpuService
+    gpu: GpuRoom
     gpu_check: GpuCheck
 
     async def close(self) -> None:
@@ -99,8 +102,9 @@ def build(
     revising = RevisionService(envs, engine, catalogue, jobs, writers, environments_changed, by=by)
     space = SpaceService(places, cache, config.revisions_limit, envs, jobs, writers, environments_changed)
     revising.kept, revising.trim = space.kept, space.trim
-    gpu = GpuService(programs or NoPrograms(), changed=gpu_changed, accounting=config.gpu_accounting)
+    gpu = GpuRoom(programs, changed=gpu_changed, accounting=config.gpu_accounting)
     gpu.driver_known, cuda.ask = cuda.saw, _asks(gpu)
+    cuda.simulated = lambda: gpu.simulated
     gpu_check = GpuCheck(
         places,
         catalogue,
@@ -115,7 +119,7 @@ def build(
     return Rooms(jobs, envs, revising, space, gpu, gpu_check)
 
 
-def _asks(gpu: GpuService) -> Callable[[], Awaitable[Driver | None]]:
+def _asks(gpu: GpuRoom) -> Callable[[], Awaitable[Driver | None]]:
     async def ask() -> Driver | None:
         said = await gpu.ask_driver()
         return Driver(*said) if said is not None else None

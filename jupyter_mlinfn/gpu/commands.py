@@ -9,9 +9,10 @@ import argparse
 import asyncio
 import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .service import GpuService, NoPrograms
+if TYPE_CHECKING:
+    from .service import GpuService
 
 _EVERY = 2.0
 _FIRST_ANSWER = 8.0
@@ -34,8 +35,15 @@ def _run(arguments: argparse.Namespace) -> int:
         return 0
 
 
+def _service() -> GpuService:
+    # Not at the top: the other commands need nothing of it.
+    from .service import GpuService, NoPrograms
+
+    return GpuService(NoPrograms(), accounting=False)
+
+
 async def _once(arguments: argparse.Namespace) -> int:
-    service = GpuService(NoPrograms(), accounting=False)
+    service = _service()
     try:
         answer = await _first_answer(service)
     finally:
@@ -53,7 +61,7 @@ async def _once(arguments: argparse.Namespace) -> int:
 
 
 async def _watch(arguments: argparse.Namespace) -> int:
-    service = GpuService(NoPrograms(), accounting=False)
+    service = _service()
     try:
         await _first_answer(service)
         if arguments.json:

@@ -6,14 +6,14 @@ from jupyter_server.auth.decorator import authorized
 from tornado import web
 
 from ..api import MlinfnHandler
-from .service import GpuService
+from .room import GpuRoom
 
 
 class GpuHandler(MlinfnHandler):
     @web.authenticated
     @authorized
     async def get(self) -> None:
-        service = self.room(GpuService)
+        service = await self.room(GpuRoom).service()
         self.answer(await service.snapshot(self.query("since"), self.query("revision")))
 
 
@@ -21,7 +21,9 @@ class GpuReleaseHandler(MlinfnHandler):
     @web.authenticated
     @authorized
     async def post(self) -> None:
-        self.answer(await self.room(GpuService).release(self.body().get("kernels")))
+        kernels = self.body().get("kernels")
+        service = await self.room(GpuRoom).service()
+        self.answer(await service.release(kernels))
 
 
 HANDLERS = [

@@ -23,7 +23,6 @@ _PROGRAMS_FRESH = 1.0
 _VIEW_FRESH = 60.0
 """Seconds after which a view is sent again though only its account of use is new."""
 
-_FIRST_LOOK = 5.0
 _LOOKS_FOR_HANGS = 1.0
 _MEASURE_LIMIT = 5.0
 
@@ -34,6 +33,7 @@ class GpuService:
     Args:
         programs: what runs in this server.
         changed: the state is another; called on the event loop's thread.
+        driver_known: see `room.GpuRoom`.
         accounting: keep the account of use, which takes one reading a minute.
     """
 
@@ -42,6 +42,7 @@ class GpuService:
         programs: Programs,
         *,
         changed: Callable[[], None] = lambda: None,
+        driver_known: Callable[[str | None, str | None], None] = lambda cuda, version: None,
         accounting: bool = True,
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -63,13 +64,10 @@ class GpuService:
         self._running_since = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
         self._unregister: Callable[[], None] = lambda: None
-        self._first: asyncio.TimerHandle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._told = self.sampler.picture.state
         self._driver_told: tuple[str | None, str | None] | None = None
-        self.driver_known: Callable[[str | None, str | None], None] = lambda cuda, version: None
-        """Called on the event loop's thread when the driver says, or says another, newest CUDA that it
-        supports and version of its own; both None: there is no GPU."""
+        self._driver_known = driver_known
         # A page that outlived the last server must not take our numbers for that one's.
         self._revision = self.sampler.history.seq
         self._drawn: Picture | None = None
@@ -78,23 +76,21 @@ class GpuService:
         self._since: tuple[str, str] = ("", "")
 
     def start(self) -> None:
-        """Begin the account of use, some seconds later, so that the server's start has the processor, and
-        tell `/metrics` of it."""
+        """Begin the account of use, and tell `/metrics` of it."""
         # Not at the top: the command line has no /metrics.
         from .metrics import COLLECTOR
 
         COLLECTOR.add(self)
         self._unregister = lambda: COLLECTOR.remove(self)
         self._loop = asyncio.get_running_loop()
-        self._first = self._loop.call_later(_FIRST_LOOK, self.sampler.account)
+        self.sampler.account()
 
     def close(self) -> None:
         """Waits for nobody: the driver may hang."""
         self._loop = None
         self._unregister()
-        for timer in (self._timer, self._first):
-            if timer is not None:
-                timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         for task in self._tasks:
             task.cancel()
         self.sampler.stop()
@@ -119,7 +115,7 @@ class GpuService:
         released = await release(kernel_ids, self._programs, held=self._held_by_kernels, used=self._used)
         return released.to_json()
 
-    async def gpu_busy(self) -> bool:
+    async def busy(self) -> bool:
         """Whether a kernel is running a cell while the user has a GPU."""
         return bool(self._held(self.sampler.picture.seen)) and any(
             each.busy for each in await self._list_programs()
@@ -191,7 +187,7 @@ class GpuService:
         said = self._said(picture)
         if said is not None and said != self._driver_told:
             self._driver_told = said
-            self.driver_known(*said)
+            self._driver_known(*said)
 
     def _watch(self) -> None:
         """A thread that hangs cannot tell that it does: look from here while somebody reads."""

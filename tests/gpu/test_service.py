@@ -156,6 +156,7 @@ def test_changes_of_the_state_are_pushed(server: Server, simulated: SimulatedDri
         state = kind(server)
         simulated.release()
         simulated.write(without_migs(a100_mig()))
+        told = json.loads(events.recv())
         while kind(server) != "mig_destroyed":
             told = json.loads(events.recv())
 
@@ -169,7 +170,12 @@ def test_metrics_tell_what_is_known_and_ask_nothing(server: Server, simulated: S
         with urllib.request.urlopen(request, timeout=30) as answer:
             return str(answer.read().decode()).splitlines()
 
+    def scrape_gpu() -> list[str]:
+        return [line for line in scrape() if "mlinfn_gpu_memory_used" in line]
+
     wait_for_kind(server, "fine")
+    # They are there some seconds after the start.
+    wait_for(scrape_gpu, 30)
     # The sampler makes some calls by itself while a reader lingers: memory only, of which we count none.
     asked = simulated.calls()
     lines = scrape()
@@ -192,7 +198,6 @@ QUICK = """
 import asyncio, json, sys, threading
 from jupyter_mlinfn.gpu import sampler, service
 sampler.LINGERS, sampler.ACCOUNT_EVERY, sampler.MEMORY_EVERY, sampler.SLOW_EVERY = 0.4, 0.5, 0.1, 0.2
-service._FIRST_LOOK = 0.0
 """
 """The same code with seconds for minutes."""
 
