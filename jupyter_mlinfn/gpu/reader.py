@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -22,6 +23,10 @@ NOT_REPORTED = "not reported by the driver"
 _PROFILE = re.compile(r" MIG (\S+)$")
 _VENDOR = re.compile(r"^NVIDIA\s+")
 _GIBIBYTE = 1024**3
+
+_GPM_APART = 0.15
+"""Seconds between two readings of the counters; NVML wants more than 0.1."""
+
 _GONE = (Code.INVALID_ARGUMENT, Code.NOT_FOUND)
 """What a handle answers whose MIG device is no more."""
 
@@ -242,18 +247,21 @@ class _Counters:
         self._board = board
         self._gpu_instance = gpu_instance
         self._samples: list[Any] = [nvml.gpm_alloc(), nvml.gpm_alloc()]
-        self._filled = False
+        self._read_at: float | None = None
+        self._last: float | None = None
 
     def utilisation(self) -> float | None:
-        """Since the last call."""
+        """Since the last call, or what that gave, where it was just now; None at the first."""
+        now = time.monotonic()
         earlier, later = self._samples
-        if not self._filled:
+        if self._read_at is None:
             self._nvml.gpm_sample(self._board, self._gpu_instance, earlier)
-            self._filled = True
-            return None
-        self._nvml.gpm_sample(self._board, self._gpu_instance, later)
-        self._samples = [later, earlier]
-        return self._nvml.gpm_utilisation(earlier, later)
+            self._read_at = now
+        elif now - self._read_at > _GPM_APART:
+            self._nvml.gpm_sample(self._board, self._gpu_instance, later)
+            self._samples, self._read_at = [later, earlier], now
+            self._last = self._nvml.gpm_utilisation(earlier, later)
+        return self._last
 
     def free(self) -> None:
         for sample in self._samples:

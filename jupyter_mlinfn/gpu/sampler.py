@@ -248,7 +248,7 @@ class Sampler:
         before = self._picture
         state = seen.state
         if state.kind == "fine":
-            parts = [memory.used / memory.total for memory in seen.memory.values() if memory.total]
+            parts = [1 - memory.free / memory.total for memory in seen.memory.values() if memory.total]
             state = memory_state(parts, before.state)
         self._retry = _RETRY_FIRST if state.readable else min(self._retry * 2, _RETRY_LAST_UNSEEN)
         if slow or state != before.state:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from .processes import ProcessMap
 from .release import Programs, kernels_of, release
 from .sampler import Picture, Sampler
 from .watchdog import Watchdog
+
+_log = logging.getLogger(__name__)
 
 _PROGRAMS_FRESH = 1.0
 """Seconds for which many readers share one list of what runs in the server."""
@@ -73,7 +76,7 @@ class GpuService:
         self._drawn: Picture | None = None
         self._drawn_at = float("-inf")
         self._view: dict[str, Any] = {}
-        self._since: tuple[str, str] = ("", "")
+        self._since: tuple[str, float, str] = ("", 0.0, "")
 
     def start(self) -> None:
         """Begin the account of use, and tell `/metrics` of it."""
@@ -162,11 +165,12 @@ class GpuService:
         self._drawn = picture
 
     def _state_since(self, picture: Picture) -> str:
-        kind, since = self._since
-        if kind != picture.state.kind:
-            since = views.moment(self.sampler.history.wall(picture.since))
-            self._since = (picture.state.kind, since)
-        return since
+        """Worked out once for each state: a moment that differs by a millisecond is another view."""
+        kind, since, text = self._since
+        if kind != picture.state.kind or abs(since - picture.since) > 1:
+            text = views.moment(self.sampler.history.wall(picture.since))
+            self._since = (picture.state.kind, picture.since, text)
+        return text
 
     def _on_loop(self, call: Callable[..., None], *arguments: Any) -> None:
         """From the sampler's thread."""
@@ -183,6 +187,8 @@ class GpuService:
         picture = self.sampler.picture
         if picture.state != self._told:
             self._told = picture.state
+            if picture.seen.present and picture.state.severity == "error":
+                _log.warning("The user's GPU: %s", picture.state.sentence)
             self._changed()
         said = self._said(picture)
         if said is not None and said != self._driver_told:

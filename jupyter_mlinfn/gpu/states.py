@@ -30,7 +30,7 @@ Kind = Literal[
 ]
 
 LOW_AT, FINE_BELOW = 0.90, 0.85
-"""Used part of the memory at which it is called low, and below which it is so no longer."""
+"""Part of the memory that is not free at which it is called low, and below which it is so no longer."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ STATES: dict[Kind, Words] = {
     ),
     "memory_low": Words(
         "warn",
-        f"{LOW_AT:.0%} or more of a device's memory is used, until it is less than {FINE_BELOW:.0%}.",
+        f"Less than {1 - LOW_AT:.0%} of a device's memory is free, until more than {1 - FINE_BELOW:.0%} is.",
         "The GPU memory is nearly full: the next allocation may fail with “out of memory”.",
         "See below which notebook holds it, and shut down kernels that you no longer need; or use a smaller "
         "batch. Restarting a kernel gives back all that it holds.",
@@ -192,15 +192,15 @@ def of_error(code: Code, number: int, function: str) -> State:
     return State(kind, detail)
 
 
-def memory_state(used_parts: Sequence[float], before: State) -> State:
+def memory_state(taken: Sequence[float], before: State) -> State:
     """Fine or low.
 
     Args:
-        used_parts: used / total of each device.
+        taken: part of each device's memory that is not free.
         before: the state until now; near the limit it stays.
     """
     limit = FINE_BELOW if before.kind == "memory_low" else LOW_AT
-    return State("memory_low" if any(part >= limit for part in used_parts) else "fine")
+    return State("memory_low" if any(part >= limit for part in taken) else "fine")
 
 
 def page() -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jupyter_mlinfn.demo.driver import SimulatedDriver
+from jupyter_mlinfn.demo.driver import Process, SimulatedDriver, a100_mig
+from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID
 
-from ..support.gpu import SCENARIOS, Scenario, environment_of, played
+from ..support.gpu import GIB, MIB, MINE, SCENARIOS, Scenario, environment_of, played, run_python
 from ..support.gpu_looker import looking
 
 READABLE = {
@@ -41,6 +44,35 @@ def test_every_figure_is_that_of_the_witnesses(scenario: Scenario, tmp_path: Pat
         assert {"memory_total", "memory_used", "memory_free"} <= set(theirs["nvitop"])
         assert {name: ours[name] for name in theirs["nvml"]} == theirs["nvml"]
         assert {name: ours[name] for name in theirs["nvitop"]} == theirs["nvitop"]
+
+
+def test_processes_are_those_of_the_witness_each_once(tmp_path: Path) -> None:
+    # Ours, so that they are shown; listed twice, as drivers do at times.
+    pid, parent = os.getpid(), os.getppid()
+    driver = a100_mig()
+    listed = [Process(pid, 2 * GIB), Process(parent, 512 * MIB), Process(pid, 1 * GIB)]
+    board = driver.boards[0]
+    migs = [replace(mig, processes=listed) if mig.uuid == A100_SLICE_UUID else mig for mig in board.migs]
+    scenario = Scenario("", "", "fine", replace(driver, boards=[replace(board, migs=migs)]))
+    with played(scenario, tmp_path) as simulated, looking(simulated, MINE) as looker:
+        shown = looker.look()["view"]["processes"]["list"]
+        told = json.loads(run_python(simulated, PROCESSES, A100_SLICE_UUID, variables=MINE))
+
+    assert {(each["pid"], each["memory"]) for each in shown} == {(pid, 2 * GIB), (parent, 512 * MIB)}
+    largest: dict[int, int] = {}
+    for number, memory in told:
+        largest[number] = max(memory, largest.get(number, 0))
+    assert {each["pid"]: each["memory"] for each in shown} == largest
+
+
+PROCESSES = """
+import json, sys
+import pynvml
+pynvml.nvmlInit()
+handle = pynvml.nvmlDeviceGetHandleByUUID(sys.argv[1])
+listed = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+print(json.dumps([(each.pid, each.usedGpuMemory) for each in listed]))
+"""
 
 
 def flat(device: Mapping[str, Any]) -> dict[str, Any]:
