@@ -10,11 +10,14 @@ export type Level = 'ok' | 'warn' | 'error';
  * to say; of several devices those are meant that really are.
  */
 export function levelOf(state: IGpuState | null, memory: IMemory): Level {
-  const share = shareOf(memory);
-  if (state?.kind !== 'memory_low' || share === null || share < 0.8) {
+  const { free, total } = memory;
+  // What the driver keeps for itself is neither used nor free.
+  const taken =
+    free !== null && total ? 1 - free / total : (shareOf(memory) ?? 0);
+  if (state?.kind !== 'memory_low' || taken < 0.8) {
     return 'ok';
   }
-  return share >= 0.97 ? 'error' : 'warn';
+  return taken >= 0.97 ? 'error' : 'warn';
 }
 
 /**

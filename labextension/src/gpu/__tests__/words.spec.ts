@@ -71,6 +71,7 @@ describe('the words of the GPU room', () => {
     expect(levelOf(low, memory(0.95))).toBe('warn');
     expect(levelOf(low, memory(0.98))).toBe('error');
     expect(levelOf(low, memory(0.1))).toBe('ok');
+    expect(levelOf(low, { ...memory(0.7), free: 0.02 * GIB })).toBe('error');
   });
 
   it('says how much came back as it was measured', () => {
