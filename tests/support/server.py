@@ -129,8 +129,14 @@ def wait_for(look: Callable[[], Any], timeout: float = 60) -> Any:
 
 
 @contextmanager
-def running(platform: Platform, *, lab: bool = False, arguments: Sequence[str] = ()) -> Iterator[Server]:
-    """Start a server on the platform and end it afterwards, however the test went."""
+def running(
+    platform: Platform, *, lab: bool = False, enabled: bool = True, arguments: Sequence[str] = ()
+) -> Iterator[Server]:
+    """Start a server on the platform and end it afterwards, however the test went.
+
+    Args:
+        enabled: with our extension.
+    """
     platform.write_config()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -144,7 +150,7 @@ def running(platform: Platform, *, lab: bool = False, arguments: Sequence[str] =
                 "--ServerApp.port_retries=0",
                 f"--ServerApp.root_dir={platform.root}",
                 f"--IdentityProvider.token={TOKEN}",
-                "--ServerApp.jpserver_extensions={'jupyter_mlinfn': True}",
+                f"--ServerApp.jpserver_extensions={{'jupyter_mlinfn': {enabled}}}",
                 *arguments,
             ],
             env=platform.variables(),
