@@ -49,10 +49,17 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Driver:
-    """What a driver said. `cuda` is the newest CUDA that it supports, e.g. ``12.4``; None: no GPU."""
+    """What a driver said.
+
+    Attributes:
+        cuda: the newest CUDA that it supports, e.g. ``12.4``; None: there is no GPU.
+        version: its own.
+        simulated: whether it is the demo's or the tests'.
+    """
 
     cuda: str | None
     version: str | None = None
+    simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class Remembered:
     """ISO 8601 in UTC."""
     server: str
     """As the user knows it: ``your server gpu``."""
+    simulated: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,7 @@ class Choice:
         source: who says so.
         seen, server, driver: of what was remembered, or of this server's driver.
         here: whether this server has a driver; None while that is not known.
+        simulated: whether that driver is the demo's or the tests'.
     """
 
     version: str | None
@@ -84,6 +93,7 @@ class Choice:
     server: str | None = None
     driver: str | None = None
     here: bool | None = None
+    simulated: bool = False
 
     @property
     def text(self) -> str:
@@ -129,6 +139,8 @@ class Cuda:
         self._writing: set[asyncio.Task[None]] = set()
         self.ask: Callable[[], Awaitable[Driver | None]] = _nobody
         """Asks this server's driver; set by who knows it. None: it did not answer."""
+        self.simulated: Callable[[], bool] = lambda: False
+        """Whether the driver is the demo's or the tests'; set by who knows it."""
 
     def saw(self, cuda: str | None, version: str | None = None) -> None:
         """The driver was heard: to be called by who listens to it, as often as it likes.
@@ -137,7 +149,8 @@ class Cuda:
             cuda: the newest CUDA that it supports; None where there is no GPU.
             version: of the driver.
         """
-        before, self._driver = self._driver, Driver(cuda if cuda and is_version(cuda) else None, version)
+        known = cuda if cuda and is_version(cuda) else None
+        before, self._driver = self._driver, Driver(known, version, known is not None and self.simulated())
         if before == self._driver:
             return
         if self._driver.cuda is not None:
@@ -184,7 +197,13 @@ class Cuda:
         """What a driver said last. Reads a disk: call it in a thread."""
         try:
             body = json.loads((self._places.state / FILE).read_bytes())
-            found = Remembered(str(body["cuda"]), body.get("driver"), str(body["seen"]), str(body["server"]))
+            found = Remembered(
+                str(body["cuda"]),
+                body.get("driver"),
+                str(body["seen"]),
+                str(body["server"]),
+                body.get("simulated") is True,
+            )
             datetime.fromisoformat(found.seen.replace("Z", "+00:00"))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None  # Missing, or not written by us.
@@ -203,9 +222,11 @@ class Cuda:
         if self._site:
             return _choice(self._site, "site", here)
         if driver is not None and driver.cuda is not None:
-            return Choice(driver.cuda, "driver", driver=driver.version, here=True)
+            return Choice(driver.cuda, "driver", driver=driver.version, here=True, simulated=driver.simulated)
         if known is not None:
-            return Choice(known.cuda, "remembered", known.seen, known.server, known.driver, here)
+            return Choice(
+                known.cuda, "remembered", known.seen, known.server, known.driver, here, known.simulated
+            )
         return Choice(None, "none", here=here)
 
     def _overridden(self) -> str:
@@ -228,14 +249,15 @@ class Cuda:
         if driver.cuda is None:
             return
         known, now = self.remembered(), datetime.now(timezone.utc)
-        same = known is not None and (known.cuda, known.driver) == (driver.cuda, driver.version)
+        said = Driver(known.cuda, known.driver, known.simulated) if known is not None else None
+        same = said == driver
         if known is not None and same and known.server == self._who:
             seen = datetime.fromisoformat(known.seen.replace("Z", "+00:00"))
             if now - seen < _TOLD_AGAIN:
                 return
         try:
             self._places.prepare()
-            body = asdict(Remembered(driver.cuda, driver.version, iso(now), self._who))
+            body = asdict(Remembered(driver.cuda, driver.version, iso(now), self._who, driver.simulated))
             write_json(self._places.state / FILE, body, indent=1)
         except (MlinfnError, OSError) as error:
             _log.info("What the driver supports could not be remembered: %s", error)

@@ -81,6 +81,7 @@ async def test_a_server_without_a_gpu_chooses_for_what_another_saw(make: Make) -
         "server": None,
         "driver": None,
         "here": None,
+        "simulated": False,
     }
     await seen(make)
     cuda = make()
@@ -90,6 +91,19 @@ async def test_a_server_without_a_gpu_chooses_for_what_another_saw(make: Make) -
     assert (choice.server, choice.driver) == ("your server gpu", "550.54.15")
     assert choice.seen is not None
     assert choice.seen.endswith("Z")
+
+
+async def test_a_simulated_driver_is_told_from_a_real_one(make: Make) -> None:
+    cuda = make()
+    cuda.simulated = lambda: True
+    cuda.saw("12.4", "550.54.15")
+    assert (await cuda.now()).simulated
+    await cuda.close()
+    assert (await make().now()).simulated
+    real = make()
+    real.saw("12.4", "550.54.15")
+    await real.close()
+    assert not (await make().now()).simulated
 
 
 async def test_what_is_remembered_is_whole_or_not_there(make: Make, places: Places) -> None:
@@ -243,6 +257,7 @@ def test_a_cpu_only_server_builds_for_the_gpu_of_another(gpu_platform: Platform)
             "server": "your server gpu",
             "driver": "570.86.15",
             "here": told["here"],
+            "simulated": False,
         }
         status, plan = server.request(
             "POST", "api/mlinfn/envs", {"label": "x", "specs": ["tensors"], "dry_run": True}

@@ -214,7 +214,7 @@ async def test_what_pytorch_meets(
     assert finding["sentence"].startswith("PyTorch 2.")
     assert verdict["verdict"] == ("ok" if reason == "fine" else "problem")
     assert verdict["summary"] == finding["sentence"]
-    assert verdict["driver"] == {"cuda": "12.4", "version": "550.54.15"}
+    assert verdict["driver"] == {"cuda": "12.4", "version": "550.54.15", "simulated": False}
 
 
 JAX_FAILURES = [

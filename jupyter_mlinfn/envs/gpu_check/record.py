@@ -69,7 +69,8 @@ class Record:
         datetime.fromisoformat(time.replace("Z", "+00:00"))
         if driver is not None:
             cuda, version = driver.get("cuda"), driver.get("version")
-            driver = Driver(str(cuda) if cuda else None, str(version) if version else None)
+            told = driver.get("simulated") is True
+            driver = Driver(str(cuda) if cuda else None, str(version) if version else None, told)
         return cls(
             verdict=body["verdict"],
             summary=str(body["summary"]),

@@ -3,6 +3,7 @@ import { ServerConnection } from '@jupyterlab/services';
 import { query, request } from '../api';
 import { IJob } from '../jobs/api';
 import { ChangesApi, IDrift, IWriter, Manager } from './changesApi';
+import { ICuda, ICudaMark, IGpuCheck, IGpuCheckShort } from './cudaApi';
 import { SpaceApi } from './spaceApi';
 
 export interface IKernel {
@@ -49,6 +50,10 @@ export interface IEnvironment {
   /** Whether it was changed outside since; null until it was looked at. */
   drifted: boolean | null;
   writer: IWriter | null;
+  /** The CUDA that its packages are chosen for, or none; null where nobody decided. */
+  cuda: string | null;
+  /** The last check of the GPU; null where there was none. */
+  gpu_check: IGpuCheckShort | null;
 }
 
 export interface IInstalledPackage {
@@ -65,6 +70,7 @@ export interface IEnvironmentDetails {
   environment: IEnvironment;
   packages: IInstalledPackage[];
   drift: IDrift | null;
+  gpu_check: IGpuCheck | null;
 }
 
 export interface IPlaces {
@@ -83,6 +89,7 @@ export interface IPlaces {
 export interface IEnvironmentList {
   environments: IEnvironment[];
   places: IPlaces;
+  cuda: ICuda;
   warnings: string[];
 }
 
@@ -92,6 +99,8 @@ export interface INewEnvironment {
   channels?: string[];
   /** Requirements that pip installs when the conda packages are there. */
   pip?: string[];
+  /** A version of CUDA, or none; what the driver supports where it is left out. */
+  cuda?: string;
 }
 
 export interface IPlannedPackage {
@@ -122,6 +131,9 @@ export interface IPlan {
   fits: boolean;
   specs: string[];
   added_specs: string[];
+  cuda: ICuda;
+  /** Of the packages asked for, those that have builds for CUDA. */
+  cuda_builds: ICudaMark[];
   warnings: string[];
 }
 
@@ -185,6 +197,15 @@ export class EnvsApi {
       { method: 'DELETE' }
     );
     return answer.job;
+  }
+
+  /**
+   * Check whether the frameworks in it can use the GPU: a job.
+   */
+  async checkGpu(id: string): Promise<IJob> {
+    const init = { method: 'POST' };
+    const path = `${this._path(id)}/gpu-check`;
+    return (await request<{ job: IJob }>(path, this.settings, init)).job;
   }
 
   async search(

@@ -132,6 +132,7 @@ export function PackagesInput(props: {
             key={spec}
             spec={spec}
             isWrong={model.problemsOf(spec).length > 0}
+            build={model.markOf?.(spec)?.build}
             describedBy={props.describedBy}
             remove={() => {
               model.removeSpec(spec);
@@ -239,11 +240,13 @@ export function PackagesInput(props: {
 function Chip(props: {
   spec: string;
   isWrong: boolean;
+  /** Which build is chosen, where it has one for CUDA. */
+  build?: 'cuda' | 'cpu';
   describedBy: string;
   remove: () => void;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { spec, isWrong, remove, trans } = props;
+  const { spec, isWrong, build, remove, trans } = props;
   return (
     <span
       className="jp-mlinfn-Chip"
@@ -254,6 +257,18 @@ function Chip(props: {
       data-package={nameOf(spec)}
     >
       <span>{spec}</span>
+      {build && (
+        <span
+          className={`jp-mlinfn-Chip-build jp-mod-${build}`}
+          title={
+            build === 'cuda'
+              ? trans.__('A build for CUDA is chosen')
+              : trans.__('The build for the CPU is chosen')
+          }
+        >
+          {build === 'cuda' ? trans.__('CUDA') : trans.__('CPU')}
+        </span>
+      )}
       <button
         type="button"
         className="jp-mlinfn-Chip-remove"

@@ -14,6 +14,7 @@ import { ChangePane } from './changePane';
 import { Intent } from './changesApi';
 import { DriftBanner } from './driftBanner';
 import { Facts, facts } from './facts';
+import { GpuCheck } from './gpuCheck';
 import { EnvsModel } from './model';
 import { PackagesTable } from './packagesTable';
 import { Revisions } from './revisions';
@@ -30,12 +31,19 @@ export function Details(props: {
   actions: EnvironmentActions;
   /** The job that changes or removes it now. */
   busy: IJob | null;
+  /** The check of the GPU that is at work. */
+  checking: IJob | null;
+  /** The newest check of the GPU, ended or not. */
+  checked: IJob | null;
+  /** Begin a check of the GPU. */
+  check: () => Promise<void>;
+  cancel: (job: IJob) => void;
   /** A job was started. */
   started: (job: IJob) => void;
   remove: (environment: IEnvironment) => Promise<void>;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { envs, api, actions, busy, trans } = props;
+  const { envs, api, actions, busy, checking, checked, trans } = props;
   const id = props.environment.id;
   const [refused, setRefused] = useState<MlinfnError | null>(null);
   const [change, setChange] = useState<ChangeModel | null>(null);
@@ -100,6 +108,18 @@ export function Details(props: {
             onClick={() => attempt(actions.openTerminal(environment))}
           >
             {trans.__('Terminal here')}
+          </Button>
+        )}
+        {environment.python !== null && (
+          <Button
+            className={PLAIN}
+            disabled={isBlocked || checking !== null}
+            title={trans.__(
+              'Run PyTorch and JAX in it and see whether they can use the GPU'
+            )}
+            onClick={() => attempt(props.check())}
+          >
+            {checking ? trans.__('Checking GPU…') : trans.__('Check GPU')}
           </Button>
         )}
         {isMine && environment.adopted && (
@@ -211,6 +231,18 @@ export function Details(props: {
           )}
         </p>
       )}
+
+      <GpuCheck
+        check={current?.gpu_check ?? null}
+        job={checking}
+        error={
+          checked?.state === 'failed' && checked.error
+            ? new MlinfnError(checked.error, 500)
+            : null
+        }
+        cancel={props.cancel}
+        trans={trans}
+      />
 
       <Facts
         environment={environment}

@@ -74,6 +74,16 @@ export function Facts(props: {
       )}
       <dt>{trans.__('Size')}</dt>
       <dd>{describeSize(environment, trans)}</dd>
+      {environment.cuda !== null && (
+        <>
+          <dt>{trans.__('CUDA')}</dt>
+          <dd>
+            {environment.cuda === 'none'
+              ? trans.__('none: builds that need no GPU are chosen')
+              : trans.__('packages are chosen for %1', environment.cuda)}
+          </dd>
+        </>
+      )}
       <dt>{trans.__('Channels')}</dt>
       <dd>{environment.channels.join(', ') || trans.__('not known')}</dd>
       {environment.created && (

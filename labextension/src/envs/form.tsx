@@ -7,6 +7,7 @@ import { useSignal } from '../hooks';
 import { PRIMARY } from '../jobs/jobView';
 import { EnvsApi } from './api';
 import { PackagesInput } from './chips';
+import { CudaField } from './cudaField';
 import {
   FormModel,
   minorVersions,
@@ -138,6 +139,10 @@ export function Form(props: {
           trans={trans}
         />
       </div>
+
+      {envs.cuda && (
+        <CudaField model={model} cuda={envs.cuda} id={id} trans={trans} />
+      )}
 
       <details
         className="jp-mlinfn-Options"

@@ -3,6 +3,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 import { IFieldProblem, MlinfnError } from '../api';
 import { INewEnvironment, IPlan } from './api';
+import { ICudaMark } from './cudaApi';
 import { LivePreview, Preview } from './livePreview';
 import { nameOf, replaceName, splitSpecs, withSpecs } from './specs';
 
@@ -25,6 +26,8 @@ export interface IDraft {
   channels: string;
   /** Requirements for pip; as typed. */
   pip: string;
+  /** A version of CUDA, 'none', or '' for what the driver supports. */
+  cuda: string;
 }
 
 /**
@@ -164,7 +167,8 @@ export class FormModel implements IDisposable {
     return {
       ...wanted,
       ...(this.channels ? { channels: this.channels } : {}),
-      ...(pip.length > 0 ? { pip } : {})
+      ...(pip.length > 0 ? { pip } : {}),
+      ...(this._draft.cuda !== '' ? { cuda: this._draft.cuda } : {})
     };
   }
 
@@ -204,7 +208,9 @@ export class FormModel implements IDisposable {
   /**
    * What is wrong with a field of the request.
    */
-  problems(field: 'label' | 'specs' | 'channels' | 'pip'): IFieldProblem[] {
+  problems(
+    field: 'label' | 'specs' | 'channels' | 'pip' | 'cuda'
+  ): IFieldProblem[] {
     const fields = this.refusal?.fields ?? {};
     const own = fields[field] ?? [];
     return field === 'label' ? own.concat(fields.name ?? []) : own;
@@ -219,6 +225,14 @@ export class FormModel implements IDisposable {
         value !== undefined &&
         (value === spec || nameOf(value) === nameOf(spec))
     );
+  }
+
+  /**
+   * Which build of the spec's package is chosen; undefined where it has none for CUDA.
+   */
+  markOf(spec: string): ICudaMark | undefined {
+    const marks = this.refusal ? [] : (this.plan?.cuda_builds ?? []);
+    return marks.find(({ name }) => name === nameOf(spec));
   }
 
   /**
@@ -254,7 +268,8 @@ const EMPTY: IDraft = {
   python: NEWEST_PYTHON,
   specs: [],
   channels: '',
-  pip: ''
+  pip: '',
+  cuda: ''
 };
 
 /**

@@ -4,6 +4,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { MlinfnError } from '../api';
 import { CoalescedRead } from '../coalesce';
 import { IEnvironment, IEnvironmentList, IPlaces } from './api';
+import { ICuda } from './cudaApi';
 
 /**
  * The environments and the places they live in, as the server last told.
@@ -35,6 +36,13 @@ export class EnvsModel implements IDisposable {
 
   get places(): IPlaces | null {
     return this._list?.places ?? null;
+  }
+
+  /**
+   * For which CUDA packages are chosen; null until the server has answered.
+   */
+  get cuda(): ICuda | null {
+    return this._list?.cuda ?? null;
   }
 
   get warnings(): ReadonlyArray<string> {

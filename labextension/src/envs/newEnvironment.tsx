@@ -249,7 +249,7 @@ function Content(props: {
  * What the form had in it when the job was started, as far as the job tells.
  */
 export function draftOf(job: IJob): Partial<IDraft> | null {
-  const { label, specs, channels, pip } = job.request ?? {};
+  const { label, specs, channels, pip, cuda } = job.request ?? {};
   if (typeof label !== 'string' || !Array.isArray(specs)) {
     const named = job.subject.label;
     return typeof named === 'string' ? { label: named } : null;
@@ -264,6 +264,7 @@ export function draftOf(job: IJob): Partial<IDraft> | null {
     python: minor ?? (hasField || isPythonChip ? NEWEST_PYTHON : NO_PYTHON),
     specs: hasField ? rest : all,
     channels: Array.isArray(channels) ? channels.map(String).join(', ') : '',
-    pip: Array.isArray(pip) ? pip.map(String).join(', ') : ''
+    pip: Array.isArray(pip) ? pip.map(String).join(', ') : '',
+    cuda: typeof cuda === 'string' ? cuda : ''
   };
 }

@@ -8,12 +8,14 @@ import { ErrorView } from '../errorView';
 import { formatBytes } from '../format';
 import { useSignal } from '../hooks';
 import { environmentIcon } from '../icons';
-import { IJob, isActive } from '../jobs/api';
+import { IJob } from '../jobs/api';
 import { JobView, PLAIN, PRIMARY } from '../jobs/jobView';
 import { IJobs } from '../jobs/tokens';
 import { EnvironmentActions } from './actions';
 import { EnvsApi, IEnvironment } from './api';
 import { Details } from './details';
+import { GpuBadge } from './gpuCheck';
+import { CHANGES, CHECKS, jobAt, lastCheck } from './jobsAt';
 import { JobsList } from './jobsList';
 import { EnvsModel } from './model';
 import { confirmRemoval } from './removeDialog';
@@ -261,7 +263,15 @@ function Content(props: {
             envs={envs}
             api={options.api}
             actions={actions}
-            busy={jobAt(chosen, jobs.model.jobs)}
+            busy={jobAt(chosen, jobs.model.jobs, CHANGES)}
+            checking={jobAt(chosen, jobs.model.jobs, CHECKS)}
+            checked={lastCheck(chosen, jobs.model.jobs)}
+            check={async () => {
+              // So that it is known to be looked at.
+              panel.choose({ env: chosen.id });
+              jobs.model.adopt(await options.api.checkGpu(chosen.id));
+            }}
+            cancel={job => void jobs.model.remove(job.id)}
             started={started}
             remove={environment => panel.remove(environment)}
             trans={trans}
@@ -320,6 +330,9 @@ function EnvironmentList(props: {
                     )}
                   />
                 )}
+                {env.gpu_check && env.gpu_check.verdict !== 'nothing' && (
+                  <GpuBadge check={env.gpu_check} trans={trans} />
+                )}
                 {env.drifted && (
                   <span
                     className="jp-mlinfn-Tag jp-mod-warn"
@@ -344,22 +357,5 @@ function EnvironmentList(props: {
         ))}
       </ul>
     </section>
-  );
-}
-
-/**
- * The job that changes or removes it now.
- */
-function jobAt(
-  environment: IEnvironment,
-  jobs: ReadonlyArray<IJob>
-): IJob | null {
-  return (
-    jobs.find(
-      job =>
-        (job.kind === 'envs.remove' || job.kind === 'envs.change') &&
-        isActive(job) &&
-        job.subject.env_id === environment.id
-    ) ?? null
   );
 }

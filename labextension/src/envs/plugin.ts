@@ -23,7 +23,9 @@ import { EnvsModel } from './model';
 import type { NewEnvironment } from './newEnvironment';
 import type { EnvironmentsPanel } from './panel';
 import {
+  captionOf,
   changePresenter,
+  checkPresenter,
   creationPresenter,
   IJobPlace,
   prunePresenter,
@@ -60,6 +62,9 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const keys = new WeakMap<MainAreaWidget<NewEnvironment>, string>();
 
     follow(events, jobs, envs, actions);
+    envs.changed.connect(() =>
+      commands.notifyCommandChanged(CommandIDs.manage)
+    );
     const running = serviceManager.sessions.runningChanged;
     running.connect(() => {
       if (panels.find(panel => panel.isVisible)) {
@@ -139,7 +144,8 @@ const plugin: JupyterFrontEndPlugin<void> = {
 
     commands.addCommand(CommandIDs.manage, {
       label: trans.__('Environments'),
-      caption: trans.__('See your environments and the shared ones'),
+      // The launcher shows it as the card's tooltip.
+      caption: captionOf(envs, trans),
       icon: args => (args.isPalette ? undefined : environmentIcon),
       execute: async args => {
         const { EnvironmentsPanel } = await import('./panel');
@@ -220,6 +226,19 @@ const plugin: JupyterFrontEndPlugin<void> = {
       changePresenter(envs, actions, inPanel, trans)
     );
     jobs.addPresenter('envs.prune', prunePresenter(inPanel, trans));
+    const inDetails: IJobPlace = {
+      open: job => void actions.showDetails(String(job.subject.env_id ?? '')),
+      isShown: job =>
+        inPanel.isShown(job) ||
+        panels.find(
+          panel =>
+            panel.isVisible && panel.content.chosenId === job.subject.env_id
+        ) !== undefined
+    };
+    jobs.addPresenter(
+      'envs.gpu_check',
+      checkPresenter(actions, inDetails, trans)
+    );
     jobs.addPresenter('envs.remove', removalPresenter(inPanel, trans));
 
     if (restorer) {

@@ -6,6 +6,8 @@ import { IJob } from '../jobs/api';
 import { IJobAction, IJobPresenter } from '../jobs/tokens';
 import { EnvironmentActions } from './actions';
 import { IEnvironment, IRunningKernel } from './api';
+import { IGpuCheck } from './cudaApi';
+import { badgeOf } from './cudaWords';
 import { EnvsModel } from './model';
 
 /**
@@ -173,6 +175,54 @@ export function prunePresenter(
     interrupted: () =>
       trans.__('Cleaning up was interrupted when the server stopped.'),
     actions: () => []
+  };
+}
+
+/**
+ * The caption of the environments' command: what there is to see, and what the last checks of the GPU
+ * found, an environment a line.
+ */
+export function captionOf(envs: EnvsModel, trans: TranslationBundle) {
+  return (): string => {
+    const lines = [trans.__('See your environments and the shared ones')];
+    for (const { label, gpu_check: check } of envs.environments ?? []) {
+      if (check !== null && check.verdict !== 'nothing') {
+        const badge = badgeOf(check, trans);
+        lines.push(trans.__('%1: %2', label, badge));
+      }
+    }
+    return lines.join('\n');
+  };
+}
+
+/**
+ * The check of the GPU, in words.
+ */
+export function checkPresenter(
+  actions: EnvironmentActions,
+  place: IJobPlace,
+  trans: TranslationBundle
+): IJobPresenter {
+  return {
+    ...place,
+    doing: job => trans.__('Checking the GPU in %1', labelOf(job)),
+    done: job => {
+      const check = job.result?.check as IGpuCheck | undefined;
+      return check
+        ? trans.__('%1: %2', labelOf(job), check.summary)
+        : trans.__('%1 is checked', labelOf(job));
+    },
+    interrupted: job =>
+      trans.__(
+        'Checking the GPU in %1 was interrupted when the server stopped.',
+        labelOf(job)
+      ),
+    actions: job => [
+      {
+        label: trans.__('Details'),
+        run: () => void actions.showDetails(String(job.subject.env_id ?? ''))
+      }
+    ]
   };
 }
 

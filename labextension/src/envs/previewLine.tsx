@@ -6,6 +6,7 @@ import { IFieldProblem, MlinfnError } from '../api';
 import { inWords } from '../errorView';
 import { formatBytes } from '../format';
 import { IPlan, IPlannedPackage } from './api';
+import { describeMark } from './cudaWords';
 import { FormModel } from './formModel';
 import { ISpecsModel } from './specsModel';
 
@@ -206,6 +207,19 @@ export function PlanDetails(props: {
             plan.added_specs.join(', ')
           )}
         </p>
+      )}
+      {plan.cuda_builds.length > 0 && (
+        <ul className="jp-mlinfn-CudaMarks" data-testid="cuda-marks">
+          {plan.cuda_builds.map(mark => (
+            <li
+              key={mark.name}
+              className="jp-mlinfn-CudaMark"
+              data-build={mark.build}
+            >
+              {describeMark(mark, plan.cuda.version, trans)}
+            </li>
+          ))}
+        </ul>
       )}
       {plan.warnings.map(warning => (
         <p key={warning} className="jp-mlinfn-warning">

@@ -1,6 +1,7 @@
 import { ISignal } from '@lumino/signaling';
 
 import { IFieldProblem } from '../api';
+import { ICudaMark } from './cudaApi';
 
 /**
  * What the chips need of the form they stand in.
@@ -15,4 +16,6 @@ export interface ISpecsModel {
   renameSpec(spec: string, name: string): void;
   problems(field: 'specs'): IFieldProblem[];
   problemsOf(spec: string): IFieldProblem[];
+  /** Which build of the spec's package is chosen, where it has one for CUDA. */
+  markOf?(spec: string): ICudaMark | undefined;
 }

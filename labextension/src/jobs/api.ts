@@ -12,7 +12,12 @@ export type JobState =
   | 'interrupted';
 
 export type JobPhase =
-  'preparing' | 'solving' | 'downloading' | 'linking' | 'finishing';
+  | 'preparing'
+  | 'solving'
+  | 'downloading'
+  | 'linking'
+  | 'checking'
+  | 'finishing';
 
 /**
  * How far a job is; what is not known is null.

@@ -49,6 +49,8 @@ export function describePhase(job: IJob, trans: TranslationBundle): string {
       return trans.__('downloading');
     case 'linking':
       return trans.__('installing');
+    case 'checking':
+      return trans.__('checking');
     case 'finishing':
       return trans.__('finishing');
     default:

@@ -1,4 +1,5 @@
 import { IEnvironment } from '../api';
+import { ICuda, IGpuCheck, IGpuFinding } from '../cudaApi';
 import { IChangePlan, IFileChanges, IPackageChange } from '../changesApi';
 
 export function environment(change: Partial<IEnvironment> = {}): IEnvironment {
@@ -30,6 +31,55 @@ export function environment(change: Partial<IEnvironment> = {}): IEnvironment {
     revision: 3,
     drifted: false,
     writer: null,
+    cuda: null,
+    gpu_check: null,
+    ...change
+  };
+}
+
+export function cuda(change: Partial<ICuda> = {}): ICuda {
+  return {
+    version: '12.4',
+    source: 'driver',
+    seen: null,
+    server: null,
+    driver: '550.54.15',
+    here: true,
+    simulated: false,
+    ...change
+  };
+}
+
+export function gpuFinding(change: Partial<IGpuFinding> = {}): IGpuFinding {
+  return {
+    framework: 'PyTorch',
+    module: 'torch',
+    version: '2.5.1',
+    build: 'CUDA 12.4',
+    verdict: 'ok',
+    reason: 'fine',
+    sentence: 'PyTorch 2.5.1 computes on A100.',
+    hint: '',
+    device: 'A100',
+    uuid: 'MIG-1',
+    details: '',
+    seconds: 3.2,
+    ...change
+  };
+}
+
+export function gpuCheck(change: Partial<IGpuCheck> = {}): IGpuCheck {
+  return {
+    verdict: 'ok',
+    summary: 'PyTorch 2.5.1 computes on A100.',
+    time: '2026-11-12T09:30:00.000Z',
+    stale: null,
+    server: 'your server gpu',
+    revision: 3,
+    driver: { cuda: '12.4', version: '550.54.15', simulated: false },
+    frameworks: [gpuFinding()],
+    others: [],
+    notes: [],
     ...change
   };
 }

@@ -7,6 +7,7 @@ import {
   NO_PYTHON
 } from '../formModel';
 import { LONGEST_PAUSE, PREVIEW_DELAY } from '../livePreview';
+import { cuda } from './fakes';
 
 const plan = (change: Partial<IPlan> = {}): IPlan => ({
   name: 'myenv',
@@ -23,6 +24,8 @@ const plan = (change: Partial<IPlan> = {}): IPlan => ({
   fits: true,
   specs: [],
   added_specs: [],
+  cuda: cuda(),
+  cuda_builds: [],
   warnings: [],
   ...change
 });
@@ -63,6 +66,36 @@ describe('FormModel', () => {
 
   afterEach(() => {
     jest.useRealTimers();
+  });
+
+  describe('CUDA', () => {
+    it('is asked for only where the user chose', async () => {
+      const { model } = setUp();
+      expect(model.wanted).not.toHaveProperty('cuda');
+      model.update({ cuda: '12.6' });
+      expect(model.wanted.cuda).toBe('12.6');
+      model.update({ cuda: 'none' });
+      expect(model.wanted.cuda).toBe('none');
+    });
+
+    it('marks the chips by what the plan says, and none after a refusal', async () => {
+      const { asked, model } = setUp();
+      model.addSpecs('tensors>=1 numpy');
+      await pause();
+      const mark = {
+        name: 'tensors',
+        build: 'cuda' as const,
+        cuda: '12.6',
+        needs: '12.0',
+        version: null
+      };
+      asked[0].answer(plan({ cuda_builds: [mark] }));
+      await pause();
+      expect(model.markOf('tensors>=1')).toEqual(mark);
+      expect(model.markOf('numpy')).toBeUndefined();
+      model.refuse(unknown({ value: 'numpy', message: 'unknown' }));
+      expect(model.markOf('tensors>=1')).toBeUndefined();
+    });
   });
 
   describe('preview', () => {
