@@ -16,7 +16,16 @@ from .. import wiring
 from ..config import MlinfnConfig
 from ..errors import ConflictError, NotFoundError
 from . import commands_change, commands_gpu, commands_space, views
-from .command_line import CUDA_HELP, cuda_in_words, cuda_kept_in_words, find, finish, print_json, processes_in
+from .command_line import (
+    CUDA_HELP,
+    cuda_in_words,
+    cuda_kept_in_words,
+    find,
+    finish,
+    mark_in_words,
+    print_json,
+    processes_in,
+)
 from .console import human_bytes, table
 from .service import RunningKernel
 from .writer import this_command_line
@@ -151,6 +160,8 @@ async def _create(arguments: argparse.Namespace, rooms: wiring.Rooms) -> int:
                 f"needs {needed} of {human_bytes(body['free_bytes'])} left"
             )
             print(f"CUDA: {cuda_in_words(wanted.cuda)}")
+            for mark in body["cuda_builds"]:
+                print(f"  {mark_in_words(mark, wanted.cuda.version)}")
             for warning in body["warnings"]:
                 print(f"Warning: {warning}", file=sys.stderr)
         if not body["fits"]:

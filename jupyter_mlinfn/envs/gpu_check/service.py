@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import DependencyError, from_os_error
 from ...jobs.manager import JobManager
@@ -24,8 +24,9 @@ from ..writer import Writers, being_changed
 from . import record as records
 from .findings import NAMES, Finding, Framework, Here, overall, summary
 from .record import Record
-from .run import Ran, as_a_kernel, probe
-from .verdicts import CHECKS
+
+if TYPE_CHECKING:
+    from .run import Ran
 
 KIND = "envs.gpu_check"
 
@@ -152,6 +153,10 @@ class GpuCheck:
         return Here(gpu=gpu, driver=driver, remembered=cuda, env=environment.prefix.name)
 
     async def _look(self, context: JobContext, environment: Environment, here: Here) -> Record:
+        # Not at the top: what a server that starts does not need.
+        from .run import as_a_kernel
+        from .verdicts import CHECKS
+
         python = environment.prefix / "bin" / "python"
         findings: list[Finding] = []
         others: list[str] = []
@@ -202,6 +207,8 @@ class GpuCheck:
     async def _probe(
         self, environment: Environment, python: Path, what: str, environ: Mapping[str, str], limit: float
     ) -> Ran:
+        from .run import probe
+
         try:
             return await probe(python, what, environ, limit)
         except OSError as error:
