@@ -1,0 +1,446 @@
+"""A real JupyterHub with its proxy and its culler, and single-user servers as processes of their own.
+
+    with hub_running(tmp_path / "hub", HubSettings(culler_timeout=8)) as hub:
+        ada = hub.start("ada", settings=ServerSettings(activity_interval=1))
+        ada.request("GET", "api/mlinfn/idle")      # through the proxy, as a browser would
+        context.add_cookies(hub.cookies("ada"))    # for Playwright; then page.goto(ada.url + "/lab")
+        wait_for(lambda: not ada.running(), 30)
+        print(ada.log(), hub.log())
+
+Many users share one hub: what differs between servers is in `ServerSettings`, what differs between
+hubs in `HubSettings`. Everything that was started is ended with the hub: what belongs to it bears
+a mark in its environment.
+"""
+
+from __future__ import annotations
+
+import http.cookiejar
+import json
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import psutil
+
+from .server import Platform, wait_for
+
+REPOSITORY = Path(__file__).parents[2]
+PROXY = REPOSITORY / "labextension" / "node_modules" / ".bin" / "configurable-http-proxy"
+MARK = "MLINFN_TEST_HUB"
+
+
+@dataclass(frozen=True)
+class HubSettings:
+    """How the hub is configured; seconds, whole ones.
+
+    Attributes:
+        culler_timeout: of jupyterhub-idle-culler; None for no culler.
+        culler_max_age: 0 for none.
+        proxy_class: `mlinfn` for ours, empty for the stock one.
+        sample_every: between two readings of the proxy's activity.
+        poll_every: between two looks whether the servers' processes live.
+    """
+
+    culler_timeout: int | None = None
+    culler_every: int = 1
+    culler_max_age: int = 0
+    proxy_class: str = ""
+    sample_every: int = 1
+    poll_every: int = 2
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """How a single-user server is.
+
+    Attributes:
+        enabled: with our extension.
+        traits: of `MlinfnApp`.
+        config: further sections of its jupyter_server_config.json.
+        extensions: further server extensions, by module.
+        activity_interval: between two reports to the hub; whole seconds, 0 for no reports.
+        own_server: its token may read and stop its own server; else it has JupyterHub's default.
+        stop_signal: SIGINT as from JupyterHub's local spawner, SIGTERM as from Kubernetes.
+        grace: seconds before worse signals.
+        as_extension: JupyterHub's part is a server extension (its default), not a subclass.
+    """
+
+    enabled: bool = True
+    traits: Mapping[str, Any] = field(default_factory=dict)
+    config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    extensions: Mapping[str, bool] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    arguments: Sequence[str] = ()
+    activity_interval: int = 1
+    own_server: bool = False
+    stop_signal: Literal["SIGINT", "SIGTERM"] = "SIGINT"
+    grace: int = 5
+    as_extension: bool = True
+
+
+class Hub:
+    """A running hub. Use `hub_running`."""
+
+    def __init__(self, folder: Path, settings: HubSettings) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.mark = secrets.token_hex(8)
+        ports = _free_ports(3)
+        self.url = f"http://127.0.0.1:{ports[0]}"
+        self._proxy_api, self._hub = (f"http://127.0.0.1:{port}" for port in ports[1:])
+        self._admin_token = secrets.token_hex(16)
+        self._proxy_token = secrets.token_hex(16)
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._tokens: dict[str, str] = {}
+        (folder / "servers").mkdir(parents=True)
+
+    # The hub and its proxy
+
+    def start_proxy(self) -> None:
+        """Without routes; the hub adds those that are missing when it reads the proxy's activity."""
+        port, api = (urllib.parse.urlsplit(url).port for url in (self.url, self._proxy_api))
+        self._start(
+            "proxy",
+            [
+                *(str(PROXY), "--ip=127.0.0.1", f"--port={port}"),
+                *("--api-ip=127.0.0.1", f"--api-port={api}"),
+                *(f"--default-target={self._hub}", f"--error-target={self._hub}/hub/error"),
+            ],
+        )
+        wait_for(lambda: _listens(self._proxy_api) and _listens(self.url))
+
+    def start_hub(self) -> None:
+        """Also again, after `kill_hub`: it finds its users, its servers and the proxy."""
+        file = self.folder / "hub.json"
+        file.write_text(
+            json.dumps(
+                {
+                    **asdict(self.settings),
+                    "folder": str(self.folder),
+                    "url": self.url,
+                    "hub_url": self._hub,
+                    "proxy_api": self._proxy_api,
+                    "admin_token": self._admin_token,
+                    "mark_name": MARK,
+                    "mark": self.mark,
+                }
+            )
+        )
+        self._start(
+            "hub",
+            [*(sys.executable, "-m", "jupyterhub"), f"--config={Path(__file__).with_name('hub_config.py')}"],
+            MLINFN_TEST_HUB_SETTINGS=str(file),
+        )
+        wait_for(self._answers)
+
+    def kill_hub(self) -> None:
+        """As when its pod is lost: the hub and its culler are gone, proxy and servers stay."""
+        lost = psutil.Process(self._processes["hub"].pid)
+        own = {server.pid for server in self._servers()}
+        services = [child for child in lost.children() if child.pid not in own]
+        _kill([lost, *services])
+        self._processes.pop("hub").wait(20)
+
+    def kill_proxy(self) -> None:
+        proxy = self._processes.pop("proxy")
+        _kill([psutil.Process(proxy.pid)])
+        proxy.wait(20)
+
+    def log(self, name: Literal["hub", "proxy"] = "hub") -> str:
+        """The hub's log has the culler's in it."""
+        return (self.folder / f"{name}.log").read_text(errors="replace")
+
+    def close(self) -> None:
+        _kill([process for process in psutil.process_iter() if self.marks(process)])
+        for process in self._processes.values():
+            process.wait(20)
+
+    # The API, as an admin
+
+    def api(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """Status and JSON of the hub's answer; `path` is below `/hub/api/`.
+
+        Args:
+            token: default: an admin's.
+        """
+        return request(method, f"{self.url}/hub/api/{path}", token or self._admin_token, body)
+
+    def routes(self) -> dict[str, Any]:
+        """Of the proxy, with its own figures of activity."""
+        status, body = request("GET", f"{self._proxy_api}/api/routes", self._proxy_token)
+        assert status == 200, body
+        return body
+
+    def token(self, user: str) -> str:
+        """One with which requests through the proxy are the user's."""
+        if user not in self._tokens:
+            self._user(user)
+            status, body = self.api("POST", f"users/{user}/tokens", {"note": "of the tests"})
+            assert status == 201, body
+            self._tokens[user] = str(body["token"])
+        return self._tokens[user]
+
+    def cookies(self, user: str) -> list[dict[str, Any]]:
+        """Of a user who has logged in at the hub, as Playwright's `add_cookies` takes them."""
+        jar = http.cookiejar.CookieJar()
+        opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+        with opener.open(f"{self.url}/hub/login", timeout=60) as page:
+            found = re.search(r'name="_xsrf"\s+value="([^"]+)"', page.read().decode())
+        assert found, "no form at the hub's login"
+        form = {"username": user, "password": "any", "_xsrf": found[1]}
+        data = urllib.parse.urlencode(form).encode()
+        with opener.open(f"{self.url}/hub/login?next=/hub/home", data, timeout=60) as home:
+            assert home.url.endswith("/hub/home"), home.url
+        return [
+            {"name": cookie.name, "value": cookie.value, "domain": "127.0.0.1", "path": cookie.path}
+            for cookie in jar
+        ]
+
+    # Servers
+
+    def start(
+        self,
+        user: str,
+        name: str = "",
+        *,
+        settings: ServerSettings | None = None,
+        wait: bool = True,
+    ) -> HubServer:
+        """Have the hub start a server; again after it was stopped: the same folder, perhaps with
+        other settings.
+
+        Args:
+            name: of a named server.
+            wait: until it is ready.
+        """
+        self._user(user)
+        server = HubServer(self, user, name)
+        server.prepare(settings or ServerSettings())
+        status, body = self.api("POST", f"users/{user}/servers/{name}")
+        assert status in (201, 202), body
+        if wait:
+            wait_for(server.ready, 120)
+        return server
+
+    def _user(self, user: str) -> None:
+        status, body = self.api("POST", f"users/{user}")
+        assert status in (201, 409), body
+
+    # Processes
+
+    def _start(self, name: str, command: Sequence[str], **environment: str) -> None:
+        with (self.folder / f"{name}.log").open("ab") as output:
+            self._processes[name] = subprocess.Popen(
+                command,
+                cwd=self.folder,
+                env=os.environ
+                | {
+                    # Node may be one of the virtual environment's programs.
+                    "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                    "PYTHONPATH": str(REPOSITORY),
+                    "CONFIGPROXY_AUTH_TOKEN": self._proxy_token,
+                    MARK: self.mark,
+                    **environment,
+                },
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _answers(self) -> bool:
+        assert self._processes["hub"].poll() is None, self.log()[-4000:]
+        try:
+            return self.api("GET", "users")[0] == 200
+        except OSError:
+            return False
+
+    def _servers(self) -> list[psutil.Process]:
+        return [
+            process
+            for process in psutil.process_iter()
+            if self.marks(process) and "jupyterhub.singleuser" in " ".join(_or(process.cmdline, []))
+        ]
+
+    def marks(self, process: psutil.Process) -> bool:
+        """Whether a process was started by this hub, however indirectly."""
+        environment: dict[str, str] = _or(process.environ, {})
+        return environment.get(MARK) == self.mark
+
+
+@dataclass(frozen=True)
+class HubServer:
+    """A single-user server of a hub."""
+
+    hub: Hub
+    user: str
+    name: str = ""
+
+    @property
+    def url(self) -> str:
+        """Through the proxy."""
+        return f"{self.hub.url}/user/{self.user}" + (f"/{self.name}" if self.name else "")
+
+    @property
+    def platform(self) -> Platform:
+        return Platform(self.hub.folder / "users" / f"{self.user}@{self.name}", [])
+
+    def prepare(self, settings: ServerSettings) -> None:
+        """Write what the spawner and the server read at the next start."""
+        platform = self.platform
+        config = {
+            **{section: dict(traits) for section, traits in settings.config.items()},
+            "MlinfnApp": {"channels": [], **settings.traits},
+        }
+        config.setdefault("ServerApp", {})["jpserver_extensions"] = {
+            "jupyter_mlinfn": settings.enabled,
+            **settings.extensions,
+        }
+        (platform.folder / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
+        own = ("HOME", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MLINFN_ROOT")
+        variables = platform.variables()
+        said = {
+            "home": str(platform.root / "private"),
+            "root": str(platform.root),
+            "arguments": list(settings.arguments),
+            "own_server": settings.own_server,
+            "stop_signal": settings.stop_signal,
+            "grace": settings.grace,
+            "environment": {
+                **{variable: variables[variable] for variable in own},
+                "PYTHONPATH": str(REPOSITORY),
+                "JUPYTERHUB_ACTIVITY_INTERVAL": str(settings.activity_interval),
+                "JUPYTERHUB_SINGLEUSER_EXTENSION": "1" if settings.as_extension else "0",
+                MARK: self.hub.mark,
+                **settings.environment,
+            },
+        }
+        file = self.hub.folder / "servers" / f"{self.user}@{self.name}.json"
+        file.write_text(json.dumps(said))
+
+    def request(
+        self, method: str, path: str, body: Any = None, *, token: str | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        """Status and JSON of an answer through the proxy, which counts it as activity.
+
+        Args:
+            token: empty for none; default: one of the user's.
+        """
+        token = self.hub.token(self.user) if token is None else token
+        return request(method, f"{self.url}/{path}", token, body)
+
+    def get(self, path: str) -> dict[str, Any]:
+        status, body = self.request("GET", path)
+        assert status == 200, body
+        return body
+
+    def state(self) -> dict[str, Any] | None:
+        """The hub's view of the server; None when it neither runs nor starts nor stops."""
+        status, body = self.hub.api("GET", f"users/{self.user}")
+        assert status == 200, body
+        return dict(body["servers"][self.name]) if self.name in body["servers"] else None
+
+    def ready(self) -> bool:
+        state = self.state()
+        assert state is not None, f"the server did not start:\n{self.log()[-4000:]}"
+        return bool(state["ready"])
+
+    def running(self) -> bool:
+        return self.state() is not None
+
+    def stop(self) -> None:
+        """As the user does on the hub's page; returns when it is stopped."""
+        status, body = self.hub.api("DELETE", f"users/{self.user}/servers/{self.name}")
+        assert status in (202, 204), body
+        wait_for(lambda: not self.running())
+
+    def process(self) -> psutil.Process | None:
+        """The server's; None when there is none."""
+        prefix = f"/user/{self.user}/" + (f"{self.name}/" if self.name else "")
+        for process in self.hub._servers():
+            if _or(process.environ, {}).get("JUPYTERHUB_SERVICE_PREFIX") == prefix:
+                return process
+        return None
+
+    def log(self) -> str:
+        file = self.hub.folder / "servers" / f"{self.user}@{self.name}.log"
+        return file.read_text(errors="replace") if file.exists() else ""
+
+
+@contextmanager
+def hub_running(folder: Path, settings: HubSettings | None = None) -> Iterator[Hub]:
+    """A hub for as long as the context lasts.
+
+    Args:
+        folder: does not exist yet.
+    """
+    hub = Hub(folder, settings or HubSettings())
+    try:
+        hub.start_proxy()
+        hub.start_hub()
+        yield hub
+    finally:
+        hub.close()
+
+
+def request(method: str, url: str, token: str | None, body: Any = None) -> tuple[int, dict[str, Any]]:
+    """Status and JSON of an answer; what is not a JSON object is given under `""`."""
+    headers = {"Authorization": f"token {token}"} if token else {}
+    data = None if body is None else json.dumps(body).encode()
+    asked = urllib.request.Request(url, data, headers, method=method)
+    try:
+        with urllib.request.urlopen(asked, timeout=120) as answer:
+            status, text = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            status, text = error.code, error.read()
+    try:
+        given = json.loads(text) if text else {}
+    except ValueError:
+        given = text.decode(errors="replace")
+    return status, given if isinstance(given, dict) else {"": given}
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
+
+
+def _listens(url: str) -> bool:
+    parts = urllib.parse.urlsplit(url)
+    with socket.socket() as probe:
+        return probe.connect_ex((parts.hostname or "", parts.port or 80)) == 0
+
+
+def _or(read: Any, otherwise: Any) -> Any:
+    """What a process tells of itself; `otherwise` when it is gone."""
+    try:
+        return read()
+    except psutil.Error:
+        return otherwise
+
+
+def _kill(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        _or(lambda process=process: process.send_signal(signal.SIGKILL), None)
+    psutil.wait_procs(processes, timeout=20)
