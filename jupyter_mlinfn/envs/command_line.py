@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,21 @@ def cuda_in_words(choice: Choice) -> str:
         "driver": ", which this machine's driver supports",
     }.get(choice.source, seen)
     return f"{choice.version}{why}"
+
+
+def mark_in_words(mark: Mapping[str, Any], cuda: str | None) -> str:
+    """Which build of a package is chosen, and why not that for CUDA (``#/components/schemas/CudaMark``)."""
+    name, needs = mark["name"], mark["needs"]
+    if mark["build"] == "cuda":
+        return f"{name}: a build for CUDA {mark['cuda'] or ''}".rstrip()
+    if cuda is None:
+        newer = f" {needs} or newer" if needs else ""
+        return f"{name}: the build for the CPU; there is one for CUDA{newer}"
+    if needs:
+        return f"{name}: the build for the CPU; the one for CUDA needs CUDA {needs} or newer"
+    if mark["version"]:
+        return f"{name}: the build for the CPU; only version {mark['version']} has one for CUDA"
+    return f"{name}: the build for the CPU; the one for CUDA does not go with the others"
 
 
 def cuda_kept_in_words(kept: str) -> str:

@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from traitlets import TraitError
 
 from jupyter_mlinfn.config import MlinfnConfig
+from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig
 from jupyter_mlinfn.envs import cuda as room
 from jupyter_mlinfn.envs.condarc import Condarc
 from jupyter_mlinfn.envs.cuda import Cuda, Driver
@@ -23,8 +25,9 @@ from jupyter_mlinfn.envs.places import Places
 from jupyter_mlinfn.envs.sources import EngineSettings
 from jupyter_mlinfn.errors import BadInputError
 
+from ..support.gpu import MINE
 from ..support.packages import Channel, Package, tiny_kernel_stack
-from ..support.server import Platform, Server, running
+from ..support.server import Platform, Server, running, wait_for
 
 Make = Callable[..., Cuda]
 
@@ -272,6 +275,27 @@ def test_a_cpu_only_server_builds_for_the_gpu_of_another(gpu_platform: Platform)
         assert "cuda" in error["fields"]
 
 
+def test_what_one_server_sees_the_next_one_knows(gpu_platform: Platform, tmp_path: Path) -> None:
+    """The driver of the tests on the first, none on the second; both are real servers."""
+    driver = SimulatedDriver(tmp_path / "driver")
+    driver.write(replace(a100_mig(), cuda="12.6"))
+    asked = {"label": "x", "specs": ["tensors"], "dry_run": True}
+    gpu_platform.environment = driver.environment() | MINE | {"JUPYTERHUB_SERVER_NAME": "gpu"}
+    with running(gpu_platform) as server:
+        status, plan = server.request("POST", "api/mlinfn/envs", asked)
+        assert status == 200
+        assert (plan["cuda"]["source"], plan["cuda"]["version"]) == ("driver", "12.6")
+        assert plan["cuda_builds"][0]["build"] == "cuda"
+        wait_for((gpu_platform.environments / ".mlinfn" / room.FILE).exists)
+    gpu_platform.environment = {"JUPYTERHUB_SERVER_NAME": "cpu"}
+    with running(gpu_platform) as server:
+        status, plan = server.request("POST", "api/mlinfn/envs", asked)
+        assert (plan["cuda"]["source"], plan["cuda"]["version"]) == ("remembered", "12.6")
+        assert (plan["cuda"]["server"], plan["cuda"]["here"]) == ("your server gpu", False)
+        assert plan["cuda"]["simulated"]
+        assert plan["cuda_builds"][0]["build"] == "cuda"
+
+
 def test_the_command_line_asks_for_a_version(gpu_platform: Platform) -> None:
     gpu_platform.write_config()
 
@@ -288,7 +312,11 @@ def test_the_command_line_asks_for_a_version(gpu_platform: Platform) -> None:
         return done.stdout
 
     assert "CUDA: none: no GPU was seen yet" in run("create", "gpu", "tensors", "--dry-run")
-    assert "CUDA: 12.6, as asked" in run("create", "gpu", "tensors", "--dry-run", "--cuda", "12.6")
+    told = run("create", "gpu", "tensors", "--dry-run", "--cuda", "12.6")
+    assert "CUDA: 12.6, as asked" in told
+    assert "tensors: a build for CUDA 12.6" in told
+    told = run("create", "gpu", "tensors", "--dry-run", "--cuda", "11.8")
+    assert "tensors: the build for the CPU; the one for CUDA needs CUDA 12 or newer" in told
     run("create", "gpu", "tensors", "--cuda", "12.6")
     assert "CUDA: packages are chosen for 12.6" in run("show", "gpu")
     run("update", "gpu", "--cuda", "none")
