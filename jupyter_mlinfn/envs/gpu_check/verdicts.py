@@ -84,17 +84,22 @@ def _uuid(told: object) -> str | None:
 
 
 def _torch_instead(framework: Framework, here: Here) -> str:
-    cuda = here.cuda
     if framework.by == "conda":
-        command = f"jupyter mlinfn env install {here.env} 'pytorch=*=cuda*' --cuda {cuda or 'VERSION'}"
-        return f"Install a build for CUDA {cuda or 'of your driver'} instead: {command}"
-    return f"Install a build for CUDA {cuda or 'of your driver'} or older instead, see {_OTHER_PYTORCH}"
+        return f"Install a build for {_cuda(here)} instead: {_command(here, 'pytorch=*=cuda*')}"
+    older = " or older" if here.cuda else ""
+    return f"Install a build for {_cuda(here)}{older} instead, see {_OTHER_PYTORCH}"
 
 
 def _jax_instead(framework: Framework, here: Here) -> str:
-    cuda = here.cuda
     if framework.by == "conda":
-        command = f"jupyter mlinfn env install {here.env} 'jaxlib=*=cuda*' --cuda {cuda or 'VERSION'}"
-        return f"Install a jaxlib for CUDA {cuda or 'of your driver'} instead: {command}"
-    extra = f"cuda{cuda.split('.')[0]}" if cuda else "cuda12"
+        return f"Install a jaxlib for {_cuda(here)} instead: {_command(here, 'jaxlib=*=cuda*')}"
+    extra = f"cuda{here.cuda.split('.')[0]}" if here.cuda else "cuda12"
     return f"Install jax[{extra}] by pip instead, see {_OTHER_JAX}"
+
+
+def _cuda(here: Here) -> str:
+    return f"CUDA {here.cuda}" if here.cuda else "CUDA"
+
+
+def _command(here: Here, spec: str) -> str:
+    return f"jupyter mlinfn env install {here.env} '{spec}' --cuda {here.cuda or 'VERSION'}"
