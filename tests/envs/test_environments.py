@@ -346,6 +346,9 @@ def test_a_password_typed_with_a_channel_is_used_and_never_stored_shown_or_logge
         "label": "My env",
         "specs": ["mlinfn-units"],
         "pip": [],
+        "cuda": None,
+        "cuda_decided": "none",
+        "cuda_kept": "",
         "by": "JupyterLab",
         "channels": [channel.url],
     }
