@@ -1,0 +1,331 @@
+"""What a single-user server says to its JupyterHub and asks of it.
+
+By default the token of a server may only report activity. To read and to stop its own server it
+needs the last two of::
+
+    c.Spawner.server_token_scopes = [
+        "users:activity!user", "access:servers!server",  # JupyterHub's own
+        "read:servers!server", "delete:servers!server",
+    ]
+
+The token is in no message, no log line and no `repr` of this module.
+
+Sources: https://jupyterhub.readthedocs.io/en/stable/reference/rest-api.html,
+https://jupyterhub.readthedocs.io/en/stable/rbac/scopes.html and, for what the documentation leaves
+open, `apihandlers/users.py` and `singleuser/extension.py` of JupyterHub 6.1.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote, unquote, urlsplit
+
+from ..errors import (
+    BadInputError,
+    ConflictError,
+    DependencyError,
+    MlinfnError,
+    NotAllowedError,
+    NotFoundError,
+)
+from ..times import iso, utc_now
+
+if TYPE_CHECKING:
+    import httpx
+
+FURTHEST_AHEAD = timedelta(minutes=58)
+"""How far ahead activity may be reported. The hub refuses more than 59 minutes by its own clock, which
+need not be ours to the second."""
+
+ANSWERS_WITHIN = 10.0
+"""Seconds for one answer."""
+
+STOPS_WITHIN = 10.0
+"""Seconds more for the answer to a stop: the hub waits that long for the server to be gone
+(`slow_stop_timeout`)."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0
+_ASK_ADMIN = "Ask your administrator."
+
+
+@dataclass(frozen=True)
+class HubPlace:
+    """Where the hub of this server is, from the environment that the hub gave it.
+
+    Attributes:
+        api: without a slash at its end.
+        activity: where activity is reported.
+        server_name: empty for the default server.
+        interval: seconds between two reports; 0 when the admin has switched them off.
+        certificate, key, authorities: files for TLS between the hub's parts; may be empty.
+    """
+
+    api: str
+    activity: str
+    user: str
+    server_name: str
+    interval: float
+    token: str = field(repr=False)
+    certificate: str = ""
+    key: str = ""
+    authorities: str = ""
+
+    @classmethod
+    def find(cls, environment: Mapping[str, str]) -> HubPlace | None:
+        """None outside a hub, also where only a part of a hub's environment is left over."""
+        api, token, user, prefix = (
+            environment.get(f"JUPYTERHUB_{name}", "")
+            for name in ("API_URL", "API_TOKEN", "USER", "SERVICE_PREFIX")
+        )
+        if not (api and token and user and prefix):
+            return None
+        api = api.rstrip("/")
+        try:
+            interval = float(environment.get("JUPYTERHUB_ACTIVITY_INTERVAL") or 300)
+        except ValueError:
+            interval = 300.0
+        return cls(
+            api=api,
+            activity=environment.get("JUPYTERHUB_ACTIVITY_URL")
+            or f"{api}/users/{quote(user, safe='')}/activity",
+            user=user,
+            server_name=environment.get("JUPYTERHUB_SERVER_NAME", ""),
+            interval=interval,
+            token=token,
+            certificate=environment.get("JUPYTERHUB_SSL_CERTFILE", ""),
+            key=environment.get("JUPYTERHUB_SSL_KEYFILE", ""),
+            authorities=environment.get("JUPYTERHUB_SSL_CLIENT_CA", ""),
+        )
+
+
+@dataclass(frozen=True)
+class OwnServer:
+    """The hub's view of this server.
+
+    Attributes:
+        last_activity: what a culler goes by; None before there was any.
+        pending: what the hub is doing with it: `spawn`, `stop` or nothing.
+    """
+
+    started: datetime | None
+    last_activity: datetime | None
+    pending: str | None
+
+
+class HubClient:
+    """Speaks to the hub with this server's token. Every call says what failed as an `MlinfnError`:
+
+    * `NotAllowedError`: the token may not do this, or is revoked: trying again is in vain;
+    * `BadInputError`: the hub refuses what was said;
+    * `NotFoundError`: the hub knows no such server;
+    * `DependencyError`: the hub does not answer, or not sensibly.
+
+    Args:
+        answers_within: seconds for one answer.
+    """
+
+    def __init__(self, place: HubPlace, *, answers_within: float = ANSWERS_WITHIN) -> None:
+        self.place = place
+        self._answers_within = answers_within
+        self._client: asyncio.Future[httpx.AsyncClient] | None = None
+
+    async def post_activity(self, at: datetime, *, patience: float = 60.0) -> None:
+        """Report when this server was last active.
+
+        The hub keeps the latest time it was ever told: an earlier one is accepted and changes
+        nothing, and none is ever taken back.
+
+        Args:
+            at: with a time zone; at most `FURTHEST_AHEAD` from now.
+            patience: seconds for which a hub that does not answer is tried again.
+
+        Raises:
+            MlinfnError: it is not reported; see the class.
+        """
+        what = "Your activity could not be reported to the hub."
+        if at - utc_now() > FURTHEST_AHEAD:
+            raise BadInputError(
+                what,
+                reason=f"{iso(at)} is more than {FURTHEST_AHEAD.seconds // 60} minutes ahead.",
+                hint="Report it again later: the hub accepts an hour at most at a time.",
+            )
+        body = {
+            "servers": {self.place.server_name: {"last_activity": iso(at)}},
+            "last_activity": iso(at),
+        }
+        answer = await self._ask("POST", self.place.activity, what, patience, json=body)
+        if answer.is_success:
+            return
+        if answer.status_code == 400:
+            raise BadInputError(what, reason=_reason(answer) + _clocks_differ(answer), hint=_ASK_ADMIN)
+        raise self._refused(answer, what, "users:activity!user")
+
+    async def read_own_server(self, *, patience: float = 0.0) -> tuple[OwnServer | None, str]:
+        """The hub's view of this server, or None and why it cannot be had, in words for the user."""
+        what = "The hub's view of your server could not be read."
+        url = f"{self.place.api}/users/{quote(self.place.user, safe='')}"
+        try:
+            answer = await self._ask("GET", url, what, patience)
+            if not answer.is_success:
+                raise self._refused(answer, what, "read:servers!server")
+            servers = _object(answer).get("servers")
+        except MlinfnError as error:
+            return None, f"{error.message} {error.reason}"
+        if not isinstance(servers, dict):
+            return None, f"{what} The server's token lacks the scope read:servers!server."
+        model = servers.get(self.place.server_name)
+        if not isinstance(model, dict):
+            return None, f"{what} The hub knows no such server."
+        return OwnServer(
+            _time(model.get("started")), _time(model.get("last_activity")), model.get("pending")
+        ), ""
+
+    async def stop_own_server(self, *, patience: float = 60.0) -> Literal["stopped", "stopping"]:
+        """Have the hub stop this server. It is killed about when the hub would answer: whoever waits
+        for this must have answered their own caller before.
+
+        Asking again is harmless, so an answer that does not come is asked for again.
+
+        Args:
+            patience: seconds for which a hub that does not answer is tried again.
+
+        Returns:
+            `stopping` when it takes the hub longer than 10 s.
+
+        Raises:
+            MlinfnError: it goes on running; see the class.
+        """
+        what = "The hub could not stop your server."
+        user, name = (quote(text, safe="") for text in (self.place.user, self.place.server_name))
+        path = f"servers/{name}" if name else "server"
+        url = f"{self.place.api}/users/{user}/{path}"
+        within = self._answers_within + STOPS_WITHIN
+        answer = await self._ask("DELETE", url, what, patience, within=within)
+        if answer.is_success:
+            return "stopping" if answer.status_code == 202 else "stopped"
+        if answer.status_code == 400:
+            raise ConflictError(what, reason=_reason(answer), hint="Try again in a minute.")
+        raise self._refused(answer, what, "delete:servers!server")
+
+    async def close(self) -> None:
+        opened, self._client = self._client, None
+        if opened is not None:
+            for client in await asyncio.gather(opened, return_exceptions=True):
+                if not isinstance(client, BaseException):
+                    await client.aclose()
+
+    async def _ask(
+        self, method: str, url: str, what: str, patience: float, *, json: Any = None, within: float = 0.0
+    ) -> httpx.Response:
+        """The hub's answer, whatever its status; a hub that is down or busy is asked again.
+
+        Raises:
+            DependencyError: no answer within `patience`.
+        """
+        client = await self._connect(what)
+        import httpx
+
+        until = time.monotonic() + patience
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                answer = await client.request(
+                    method, _without_socket(url), json=json, timeout=within or self._answers_within
+                )
+                if answer.status_code != 429 and answer.status_code < 500:
+                    return answer
+                reason = _reason(answer)
+            except httpx.HTTPError as error:
+                reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            left = until - time.monotonic()
+            if left <= 0:
+                raise DependencyError(
+                    what, reason=f"The hub does not answer: {reason}", hint="It is tried again by itself."
+                )
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def _connect(self, what: str) -> httpx.AsyncClient:
+        if self._client is None or (self._client.done() and self._client.exception() is not None):
+            # Imports and certificates take longer than the event loop has.
+            self._client = asyncio.ensure_future(asyncio.to_thread(self._open))
+        try:
+            return await asyncio.shield(self._client)
+        except OSError as error:
+            raise DependencyError(
+                what, reason=f"The certificates for the hub cannot be used: {error}", hint=_ASK_ADMIN
+            ) from error
+
+    def _open(self) -> httpx.AsyncClient:
+        import httpx
+
+        place = self.place
+        if place.certificate and place.key:
+            context = ssl.create_default_context(cafile=place.authorities or None)
+            context.load_cert_chain(place.certificate, place.key)
+            context.load_default_certs()
+        elif place.api.startswith("https:"):
+            context = ssl.create_default_context()
+        else:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # never used: no authorities to load
+        socket = unquote(urlsplit(place.api).netloc) if place.api.startswith("http+unix:") else None
+        return httpx.AsyncClient(
+            # The environment's proxies lead out of the cluster, away from the hub.
+            transport=httpx.AsyncHTTPTransport(verify=context, uds=socket, trust_env=False),
+            headers={"Authorization": f"token {place.token}"},
+            follow_redirects=False,
+        )
+
+    def _refused(self, answer: httpx.Response, what: str, scope: str) -> MlinfnError:
+        if answer.status_code in (401, 403):
+            return NotAllowedError(
+                what,
+                reason=f"The server's token lacks the scope {scope}, or it was revoked.",
+                hint=_ASK_ADMIN,
+            )
+        if answer.status_code == 404:
+            return NotFoundError(what, reason=_reason(answer), hint=_ASK_ADMIN)
+        return DependencyError(what, reason=_reason(answer), hint=_ASK_ADMIN)
+
+
+def _object(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        given = answer.json()
+    except ValueError:
+        return {}
+    return given if isinstance(given, dict) else {}
+
+
+def _reason(answer: httpx.Response) -> str:
+    """Of a refusal, in the hub's words."""
+    said = str(_object(answer).get("message") or answer.reason_phrase)
+    return f"The hub answers {answer.status_code}: {said}"
+
+
+def _clocks_differ(answer: httpx.Response) -> str:
+    """What the hub's clock says against ours, where that explains a refusal."""
+    try:
+        apart = (utc_now() - parsedate_to_datetime(answer.headers["Date"])).total_seconds()
+    except (KeyError, ValueError, TypeError):
+        return ""
+    return f" This server's clock is {apart:+.0f} s from the hub's." if abs(apart) > 10 else ""
+
+
+def _time(text: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(text).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+
+
+def _without_socket(url: str) -> str:
+    """For a hub behind a Unix socket, `http+unix://%2Frun%2Fhub/hub/api`: the transport has the socket."""
+    parts = urlsplit(url)
+    return f"http://hub{parts.path}" if parts.scheme == "http+unix" else url
