@@ -1,0 +1,1 @@
+"""Where the room looks into Jupyter Server and its extensions: thin, and told to `sources`."""
