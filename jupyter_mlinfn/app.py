@@ -25,6 +25,8 @@ from .envs.space.service import SpaceService
 from .events import Events
 from .gpu import handlers as gpu_handlers
 from .gpu.room import GpuRoom
+from .idle import handlers as idle_handlers
+from .idle.room import IdleRoom
 from .jobs import handlers as jobs_handlers
 from .jobs.manager import JobManager
 from .programs import ServerKernels, ServerPrograms
@@ -51,6 +53,8 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             job_changed=events.job_changed,
             environments_changed=events.environments_changed,
             gpu_changed=events.gpu_changed,
+            idle_changed=events.idle_changed,
+            server=server,
             coexist=self._coexist,
         )
 
@@ -68,12 +72,14 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             SpaceService: self._rooms.space,
             GpuCheck: self._rooms.gpu_check,
             GpuRoom: self._rooms.gpu,
+            IdleRoom: self._rooms.idle,
         }
         for pattern, handler in (
             *envs_handlers.HANDLERS,
             *space_handlers.HANDLERS,
             *jobs_handlers.HANDLERS,
             *gpu_handlers.HANDLERS,
+            *idle_handlers.HANDLERS,
         ):
             parameter = "{name}" if pattern.startswith("packages") else "{id}"
             route = "/" + pattern.replace("([^/]+)", parameter)
@@ -86,6 +92,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
     async def _start(self) -> None:
         assert self._rooms is not None  # noqa: S101 - initialize_settings comes first
         self._rooms.gpu.start()
+        self._rooms.idle.start()
         try:
             # Before the trash is cleared.
             await self._rooms.space.start()

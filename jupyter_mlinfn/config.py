@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 from traitlets import Bool, Float, Int, List, TraitError, Unicode, validate
-from traitlets.config import Configurable
 
 from .envs.cuda import is_choice
+from .idle.config import IdleConfig
 
 ROOT_VARIABLE = "MLINFN_ROOT"
 """Set by the server extension for its terminals and kernels: the folder that JupyterLab shows."""
 
 
-class MlinfnConfig(Configurable):
+class MlinfnConfig(IdleConfig):
     """The traits; `MlinfnApp` and the command line inherit them."""
 
     private_dir = Unicode(

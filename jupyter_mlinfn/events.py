@@ -13,6 +13,7 @@ from jupyter_events import EventLogger
 JOBS = "https://events.jupyter.org/jupyter_mlinfn/jobs/v1"
 ENVS = "https://events.jupyter.org/jupyter_mlinfn/envs/v1"
 GPU = "https://events.jupyter.org/jupyter_mlinfn/gpu/v1"
+IDLE = "https://events.jupyter.org/jupyter_mlinfn/idle/v1"
 
 _SCHEMAS = Path(__file__).parent / "event_schemas"
 
@@ -37,3 +38,6 @@ class Events:
 
     def gpu_changed(self) -> None:
         self._logger.emit(schema_id=GPU, data={})
+
+    def idle_changed(self) -> None:
+        self._logger.emit(schema_id=IDLE, data={})

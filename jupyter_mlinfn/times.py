@@ -17,3 +17,8 @@ def utc_now() -> datetime:
 
 def now() -> str:
     return iso(utc_now())
+
+
+def iso_of(seconds: float) -> str:
+    """`iso` of seconds since the epoch."""
+    return iso(datetime.fromtimestamp(seconds, timezone.utc))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .config import MlinfnConfig
 from .envs.activation import ActivationCache
@@ -22,6 +23,7 @@ from .envs.sources import EngineSettings
 from .envs.space.service import SpaceService
 from .envs.writer import Writers, this_server
 from .gpu.room import GpuRoom
+from .idle.room import IdleRoom
 from .jobs.journal import Journal
 from .jobs.manager import JobManager
 
@@ -39,8 +41,10 @@ class Rooms:
     space: SpaceService
     gpu: GpuRoom
     gpu_check: GpuCheck
+    idle: IdleRoom
 
     async def close(self) -> None:
+        self.idle.close()
         self.gpu.close()
         self.envs.stop_clearing()
         await self.revising.close()
@@ -58,6 +62,8 @@ def build(
     job_changed: Callable[[str], None] = lambda _: None,
     environments_changed: Callable[[], None] = lambda: None,
     gpu_changed: Callable[[], None] = lambda: None,
+    idle_changed: Callable[[], None] = lambda: None,
+    server: Any = None,
     coexist: Callable[[KernelspecWriter], Callable[[], None]] = lambda _: _nothing,
     by: str = "JupyterLab",
     who: str = "",
@@ -67,8 +73,9 @@ def build(
     Args:
         root: the folder that the user's JupyterLab shows.
         kernels: those of this server.
+        server: the `ServerApp`; default: there is none.
         programs: kernels and terminals with their processes; default: there are none.
-        job_changed, environments_changed, gpu_changed: called on the event loop's thread.
+        job_changed, environments_changed, gpu_changed, idle_changed: called on the event loop's thread.
         coexist: told who writes the kernelspecs; gives what makes other providers of kernels
             look again, see `Catalogue`.
         by: who asks, in the records of revisions: ``JupyterLab`` or ``command line``.
@@ -116,7 +123,15 @@ def build(
         environments_changed,
         who=who or this_server(),
     )
-    return Rooms(jobs, envs, revising, space, gpu, gpu_check)
+    idle = IdleRoom(
+        config,
+        server,
+        environment=os.environ,
+        changed=idle_changed,
+        state=places.state,
+        anchor=places.anchor,
+    )
+    return Rooms(jobs, envs, revising, space, gpu, gpu_check, idle)
 
 
 def _asks(gpu: GpuRoom) -> Callable[[], Awaitable[Driver | None]]:

@@ -13,6 +13,7 @@ SignalSource = Literal["start", "kernels", "terminals", "processes", "page", "pr
 DeadlineSource = Literal[
     "policy", "hub_culler", "hub_maximum_age", "server_timeout", "kernel_culling", "allocation"
 ]
+Certainty = Literal["certain", "estimate"]
 Phase = Literal["unlimited", "active", "idle", "warned", "saving", "stopping"]
 
 
@@ -60,7 +61,7 @@ class Deadline:
 
     source: DeadlineSource
     at: Moment
-    certainty: Literal["certain", "estimate"]
+    certainty: Certainty
     action: Literal["stop_server", "stop_kernel"]
     extendable: bool
     detail: str = ""

@@ -1,0 +1,84 @@
+"""What this room asks of Jupyter Server: what it would stop by itself, and to end."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from .clocks import Clocks
+from .deadlines import IdleKernel, ServerRules
+
+_log = logging.getLogger(__name__)
+
+END_LIMIT = 30.0
+"""Seconds that a server has to end in order; Jupyter kills a kernel that ignores it after 5."""
+
+
+class ServerSide:
+    """Reads the managers only: no disk is looked at.
+
+    Args:
+        server: the `ServerApp`; None: there is none.
+    """
+
+    def __init__(self, server: Any, clocks: Clocks | None = None) -> None:
+        self._server = server
+        self._clocks = clocks or Clocks()
+
+    def rules(self) -> ServerRules:
+        """What Jupyter Server would stop by itself, as now."""
+        server = self._server
+        if server is None:
+            return ServerRules()
+        manager = server.kernel_manager
+        culling = getattr(manager, "cull_idle_timeout", 0)
+        timeout = float(server.shutdown_no_activity_timeout)
+        return ServerRules(
+            timeout=timeout,
+            last=self._moment(server.web_app.last_activity()),
+            kernels=len(manager),
+            occupied=timeout > 0 and bool(server.extension_manager.any_activity()),
+            idle_kernels=tuple(self._kernels(manager, culling)) if culling > 0 else (),
+            cull_busy=bool(getattr(manager, "cull_busy", False)),
+            cull_connected=bool(getattr(manager, "cull_connected", False)),
+        )
+
+    def end(self) -> None:
+        """End in order: extensions, kernels, exit status 0; by force when that takes too long."""
+        threading.Thread(target=self._end_by_force, name="mlinfn-end", daemon=True).start()
+        self._server.stop()
+
+    def _kernels(self, manager: Any, culling: float) -> Iterator[IdleKernel]:
+        for kernel_id in manager.list_kernel_ids():
+            try:
+                kernel = manager.get_kernel(kernel_id)
+                timeout = _culling_of(kernel, culling)
+                yield IdleKernel(
+                    title=kernel.kernel_name,
+                    last=self._moment(kernel.last_activity),
+                    timeout=timeout,
+                    busy=kernel.execution_state == "busy",
+                    connected=bool(manager._kernel_connections.get(kernel_id, 0)),
+                )
+            except (KeyError, AttributeError):
+                continue  # Gone since it was listed, or not started yet.
+
+    def _moment(self, at: datetime) -> float:
+        return self._clocks.moment(at.timestamp())
+
+    def _end_by_force(self) -> None:
+        ended = threading.Event()
+        ended.wait(END_LIMIT)
+        _log.warning("This server did not end in %.0f s: it ends now.", END_LIMIT)
+        # A server that exits with an error is started again where the restart policy is OnFailure.
+        os._exit(0)
+
+
+def _culling_of(kernel: Any, default: float) -> float:
+    """A kernelspec may say it of its kernels (`metadata.cull_idle_timeout`)."""
+    spec = getattr(kernel, "kernel_spec", None)
+    return float((spec.metadata if spec is not None else {}).get("cull_idle_timeout", default))

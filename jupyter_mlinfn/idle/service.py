@@ -1,0 +1,346 @@
+"""When this server is stopped, who is told, and the stop itself; lives on the event loop's thread."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..errors import BadInputError, ConflictError
+from . import views
+from .account import Account
+from .clocks import Clocks
+from .deadlines import Facts, ServerRules, duration, next_stop, reckon
+from .ending import Ending, Limits, Reason
+from .hubside import HubSide
+from .models import Deadline, Moment, Phase, Policy, Warning_
+from .order import own_stop, reason_of, sentence
+from .pages import Pages
+from .policy import Culler, Warner
+from .surroundings import AtTheEnd
+from .upkeep import keep_up, lead, tell_of_activity
+
+_log = logging.getLogger(__name__)
+
+LOOK_EVERY = 30.0
+"""Seconds between two looks at the sources while the end is far."""
+
+LOOK_WARNED = 5.0
+"""The same while a warning is shown: it is to go away soon after somebody has come back."""
+
+FRESH = 2.0
+"""Seconds for which many readers share one look."""
+
+ACTIVE_FOR = 120.0
+"""Seconds after its last activity for which a server is said to be active."""
+
+
+class Away(Protocol):
+    """Tells the user away from the page (`mail.Mail`)."""
+
+    def consider(self, warning: Warning_ | None, pages: Pages, now: Moment) -> None:
+        """Tell of a warning, if it is due and no page has shown it; returns at once."""
+
+    def sent(self, warning: Warning_ | None) -> Moment | None:
+        """When the user was told of that end; None for not."""
+
+
+@dataclass
+class Around:
+    """What the room is handed by the app.
+
+    Attributes:
+        changed: what pages have to read is another.
+        rules: what Jupyter Server itself would stop, as now.
+        environment: of this process.
+        write: the record of a stop to the storage; blocks, raises OSError.
+        end: this process, with status 0; returns at once.
+    """
+
+    changed: Callable[[], None] = lambda: None
+    rules: Callable[[], ServerRules] = ServerRules
+    environment: Mapping[str, str] = field(default_factory=dict)
+    write: Callable[[Mapping[str, Any]], None] = lambda _: None
+    end: Callable[[], None] = lambda: None
+    away: Away | None = None
+
+
+class IdleService:
+    """Looks at the sources by itself where somebody has to be warned or stopped, or a hub be told.
+
+    Args:
+        account: of activity.
+        hub: None outside a hub.
+        started: when this server started.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        policy: Policy,
+        culler: Culler,
+        around: Around,
+        *,
+        started: Moment,
+        hub: HubSide | None = None,
+        clocks: Clocks | None = None,
+        limits: Limits | None = None,
+    ) -> None:
+        self.clocks = clocks or Clocks()
+        self.account, self.policy, self.culler, self.hub, self.around = account, policy, culler, hub, around
+        self.pages = Pages()
+        self._started = started
+        self._warner = Warner(policy.warnings)
+        self.ending = Ending(AtTheEnd(self), self.pages, self._judge, self.clocks.now, limits)
+        self.kept: Moment | None = None
+        self._deadlines: Sequence[Deadline] = ()
+        self._warning: Warning_ | None = None
+        self._told: object = None
+        self._looking: asyncio.Future[None] | None = None
+        self._upkeep: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._watching = False
+
+    def start(self) -> None:
+        """Begin to watch, if there is anything that could end this server."""
+        self._watching = (
+            self.policy.timeout is not None
+            or self.hub is not None
+            or self.around.rules().timeout > 0
+            or bool(self.around.environment.get("SLURM_JOB_END_TIME"))
+        )
+        self._wake(0.0)
+
+    def close(self) -> None:
+        """The server ends, by us or by others."""
+        self._watching = False
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._upkeep is not None:
+            self._upkeep.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+        self.ending.close()
+
+    # For handlers
+
+    async def answer(self) -> dict[str, Any]:
+        """`#/components/schemas/IdleAnswer`."""
+        await self.look()
+        self._judge()
+        return self._answer()
+
+    async def keep_alive(self, seconds: int | None) -> dict[str, Any]:
+        """Somebody is there, or wants this server kept for some time whatever happens.
+
+        Raises:
+            BadInputError: that is longer than the admin allows.
+            ConflictError: this server is being stopped, or its end cannot be moved.
+        """
+        longest = self.policy.longest_keep_alive
+        if seconds is not None and seconds > longest:
+            raise BadInputError(
+                f"This server cannot be kept for {duration(seconds)}.",
+                reason=f"{duration(longest)} are allowed at once.",
+                hint="Ask for less, and again later.",
+                fields={"seconds": [{"value": str(seconds), "message": f"at most {longest:.0f}"}]},
+            )
+        if not self.ending.call_off():
+            raise ConflictError(
+                "This server is being stopped.",
+                reason=self.ending.reason.sentence if self.ending.reason is not None else "",
+                hint="Wait until it has stopped, and start it again.",
+            )
+        now = self.clocks.now()
+        self.account.note("keepalive", now, "Somebody said that they are here.")
+        if seconds is not None:
+            self.kept = now + seconds
+            self.account.note(
+                "keepalive", now, f"Somebody asked to keep this server for {duration(seconds)}."
+            )
+        if self.hub is not None:
+            await tell_of_activity(self.hub, now, now, self.kept)
+        self._judge()
+        return self._answer()
+
+    async def page(self, report: Mapping[str, Any]) -> None:
+        """What a page has to tell; see `#/paths/~1idle~1page`."""
+        now = self.clocks.now()
+        self.pages.hear(report, now)
+        if (ago := report.get("input_seconds_ago")) is not None:
+            at = max(self._started, now - ago)
+            self.account.note("page", at, "Somebody used the pointer or the keyboard in a page.")
+        if self.ending.phase is not None:
+            self.ending.answered()
+        self._judge()
+
+    async def stop(self) -> dict[str, Any]:
+        """Save and stop now; returns when it has begun."""
+        self.ending.begin(Reason("user", "Somebody asked to save and stop now.", extendable=True))
+        return self._answer()
+
+    # The watch
+
+    async def look(self, *, anew: bool = False) -> None:
+        """Ask the sources, unless they were asked a moment ago."""
+        if self._looking is None:
+            if not anew and self.clocks.now() - self.account.looked < FRESH:
+                return
+            self._looking = asyncio.ensure_future(self.account.look(self.clocks.now()))
+            self._looking.add_done_callback(self._looked)
+        await asyncio.shield(self._looking)
+
+    def facts(self) -> Facts:
+        """What deadlines are reckoned from, as now."""
+        now = self.clocks.now()
+        if self.kept is not None and self.kept <= now:
+            self.kept = None
+        last = self.account.last().last
+        return Facts(
+            now=now,
+            last=self._started if last is None else last,
+            started=self._started,
+            policy=self.policy,
+            culler=self.culler,
+            hub=self.hub.knows if self.hub is not None else None,
+            server=self.around.rules(),
+            kept_until=self.kept,
+            environment=self.around.environment,
+        )
+
+    @property
+    def deadlines(self) -> Sequence[Deadline]:
+        return self._deadlines
+
+    def _looked(self, looking: asyncio.Future[None]) -> None:
+        self._looking = None
+
+    def _wake(self, pause: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._watching:
+            self._timer = asyncio.get_running_loop().call_later(pause, self._begin_tick)
+
+    def _begin_tick(self) -> None:
+        self._timer = None
+        if self._upkeep is None or self._upkeep.done():
+            self._upkeep = asyncio.ensure_future(self._tick())
+
+    async def _tick(self) -> None:
+        try:
+            await self.look(anew=True)
+            facts = self._judge()
+            if self.hub is not None:
+                await self._keep_hub(self.hub, facts)
+                facts = self._judge()
+            stop = own_stop(self._deadlines, facts, self.ending.limits)
+            if stop is not None and facts.now >= stop.at and self.ending.phase is None:
+                self.ending.begin(reason_of(stop, facts, self.account.last(), self.account.busy))
+        except Exception:  # noqa: BLE001 - logged with its trace
+            # It goes on: a server that nobody warns of its end is what we are here against.
+            _log.exception("Watching for the end of this server failed; it is tried again")
+        finally:
+            self._wake(self._pause())
+
+    async def _keep_hub(self, hub: HubSide, facts: Facts) -> None:
+        stop = own_stop(self._deadlines, facts, self.ending.limits)
+        end = next_stop(self._deadlines)
+        near = end is not None and end.at - facts.now <= max(self._steps(end, facts)) + LOOK_EVERY
+        await keep_up(
+            hub,
+            self.clocks,
+            facts,
+            near=near,
+            stops_at=stop.at if stop is not None else None,
+            hold_off=self.ending.limits.hold_off,
+        )
+
+    def _judge(self) -> Facts:
+        """Reckon anew what is known, without looking, and tell pages if it is another."""
+        facts = self.facts()
+        self._deadlines = reckon(facts, self.clocks)
+        end = next_stop(self._deadlines)
+        reason = sentence(end, facts, self.account.last(), self.account.busy) if end is not None else ""
+        whole = _whole(end, facts) if end is not None else 0.0
+        self._warning = self._warner.due(end, whole, facts.now, reason)
+        if self.around.away is not None:
+            self.around.away.consider(self._warning, self.pages, facts.now)
+        told = (
+            self.phase(),
+            self._warning.id if self._warning is not None else None,
+            self.ending.save_by,
+            self.kept,
+        )
+        if told != self._told:
+            first, self._told = self._told is None, told
+            if not first:
+                self.around.changed()
+        return facts
+
+    def phase(self) -> Phase:
+        """How far the end is."""
+        if self.ending.phase is not None:
+            return self.ending.phase
+        if next_stop(self._deadlines) is None:
+            return "unlimited"
+        if self._warning is not None:
+            return "warned"
+        last, active = self.account.last().last, min(ACTIVE_FOR, (self.policy.timeout or ACTIVE_FOR) / 4)
+        return "active" if last is not None and self.clocks.now() - last < active else "idle"
+
+    def kept_until(self) -> Moment | None:
+        """Until when this server is kept, as far as everybody agrees."""
+        if self.kept is None:
+            return None
+        ends = [each.at for each in self._deadlines if each.action == "stop_server" and not each.extendable]
+        agreed = self.hub.agreed_until() if self.hub is not None and self.hub.failed else None
+        return min([self.kept, *ends, *([agreed] if agreed is not None else [])])
+
+    def _steps(self, end: Deadline, facts: Facts) -> Sequence[float]:
+        return self._warner.steps(_whole(end, facts))
+
+    def _pause(self) -> float:
+        """Seconds to the next moment that matters."""
+        facts = self.facts()
+        end, stop = next_stop(self._deadlines), own_stop(self._deadlines, facts, self.ending.limits)
+        timeouts = [each for each in (self.policy.timeout, self.culler.timeout) if each]
+        shortest = min(timeouts, default=LOOK_EVERY * 8)
+        pauses = [LOOK_WARNED if self._warning is not None else LOOK_EVERY, max(0.5, shortest / 8)]
+        moments = [] if end is None else [end.at - step for step in self._steps(end, facts)]
+        if stop is not None and self.ending.phase is None:
+            moments += [stop.at, stop.at - lead(facts)]
+        pauses += [moment - facts.now for moment in moments if moment > facts.now]
+        return max(0.02, min(pauses) + 0.005)
+
+    def _answer(self) -> dict[str, Any]:
+        clocks, end = self.clocks, next_stop(self._deadlines)
+        away = self.around.away
+        return {
+            "now": clocks.iso(clocks.now()),
+            "phase": self.phase(),
+            "save_by": views.maybe(self.ending.save_by, clocks),
+            "last_activity": views.signal(self.account.last(), clocks),
+            "signals": [views.signal(each, clocks) for each in self.account.signals],
+            "deadlines": [views.deadline(each, clocks) for each in self._deadlines],
+            "next": views.deadline(end, clocks) if end is not None else None,
+            "warning": views.warning(self._warning, clocks) if self._warning is not None else None,
+            "kept_until": views.maybe(self.kept_until(), clocks),
+            "policy": views.policy(self.policy),
+            "busy": views.busy(self.account.busy, clocks),
+            "mail": {
+                "configured": away is not None,
+                "sent": views.maybe(away.sent(self._warning), clocks) if away is not None else None,
+            },
+        }
+
+
+def _whole(end: Deadline, facts: Facts) -> float:
+    """Seconds from what an end is reckoned from to the end."""
+    if not end.extendable:
+        return end.at - facts.started
+    if end.source == "hub_culler" and facts.culler.timeout is not None:
+        return facts.culler.timeout
+    return end.at - facts.last
