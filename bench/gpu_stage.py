@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 from playwright.sync_api import Browser, BrowserContext, Page, Request, WebSocket
 
 from jupyter_mlinfn.demo.driver import SimulatedDriver
-from tests.support.server import Server, running
-from tests.ui.conftest import open_lab
+from tests.support.server import TOKEN, Server, running
 
 from .gpu_contestants import Contestant
 
@@ -63,7 +63,10 @@ class Stage:
             page = self._context.new_page()
             page.on("requestfinished", self._note)
             page.on("websocket", self._note_frames)
-            open_lab(page, self.server, reset=True)
+            # A workspace of its own: nothing of an earlier tab is open in it.
+            page.goto(f"{self.server.url}/lab/workspaces/{uuid4().hex}?token={TOKEN}")
+            page.locator("#jupyterlab-splash").wait_for(state="detached")
+            page.locator(".jp-Launcher").wait_for()
             self.contestant.show(page)
             self.tabs.append(page)
         self.wait(SETTLED)
