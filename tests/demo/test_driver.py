@@ -129,6 +129,14 @@ def test_a_whole_gpu(ask: Client, driver: SimulatedDriver) -> None:
     assert ask("rows(board())") == [[FIRST_PID, 9 * GIB, 0xFFFFFFFF, 0xFFFFFFFF]]
 
 
+def test_how_a_board_is_connected(ask: Client, driver: SimulatedDriver) -> None:
+    driver.write(full_gpu())
+    assert ask("nvmlDeviceGetMaxPcieLinkGeneration(board())") == 4
+    assert ask("nvmlDeviceGetMaxPcieLinkWidth(board())") == 16
+    assert ask("nvmlDeviceGetPcieThroughput(board(), NVML_PCIE_UTIL_TX_BYTES)") == 0
+    assert ask("nvmlDeviceGetNvLinkVersion(board(), 0)") == {"code": Code.NOT_SUPPORTED}
+
+
 def test_what_is_not_reported_is_not_supported(ask: Client, driver: SimulatedDriver) -> None:
     driver.write(Driver(boards=[Board("GPU-1", "Plain", GIB, power=None, ecc=None, mig_capable=False)]))
     for silent in (
