@@ -23,6 +23,7 @@ export interface IServerEvents {
   readonly jobsChanged: ISignal<IServerEvents, void>;
   readonly envsChanged: ISignal<IServerEvents, void>;
   readonly gpuChanged: ISignal<IServerEvents, void>;
+  readonly idleChanged: ISignal<IServerEvents, void>;
   /** A request failed because the server did not answer. */
   connectionLost(): void;
 }
@@ -64,6 +65,10 @@ export class ServerEvents implements IServerEvents, IDisposable {
 
   get gpuChanged(): ISignal<this, void> {
     return this._gpuChanged;
+  }
+
+  get idleChanged(): ISignal<this, void> {
+    return this._idleChanged;
   }
 
   get isDisposed(): boolean {
@@ -118,6 +123,7 @@ export class ServerEvents implements IServerEvents, IDisposable {
       this._jobsChanged.emit();
       this._envsChanged.emit();
       this._gpuChanged.emit();
+      this._idleChanged.emit();
     }
   }
 
@@ -128,6 +134,8 @@ export class ServerEvents implements IServerEvents, IDisposable {
       this._envsChanged.emit();
     } else if (event.schema_id === `${SCHEMA}/gpu/v1`) {
       this._gpuChanged.emit();
+    } else if (event.schema_id === `${SCHEMA}/idle/v1`) {
+      this._idleChanged.emit();
     }
   }
 
@@ -145,6 +153,7 @@ export class ServerEvents implements IServerEvents, IDisposable {
   private _jobsChanged = new Signal<this, void>(this);
   private _envsChanged = new Signal<this, void>(this);
   private _gpuChanged = new Signal<this, void>(this);
+  private _idleChanged = new Signal<this, void>(this);
   private _isDisposed = false;
   private _isLost = false;
   private _retry = 0;

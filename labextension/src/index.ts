@@ -6,6 +6,7 @@ import {
 import envs from './envs/plugin';
 import { IServerEvents, ServerEvents } from './events';
 import gpu from './gpu/plugin';
+import idle from './idle/plugin';
 import { JobsApi } from './jobs/api';
 import jobs from './jobs/plugin';
 
@@ -21,4 +22,4 @@ const events: JupyterFrontEndPlugin<IServerEvents> = {
   }
 };
 
-export default [events, jobs, envs, gpu];
+export default [events, jobs, envs, gpu, idle];

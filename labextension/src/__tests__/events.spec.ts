@@ -6,6 +6,13 @@ import { ServerEvents } from '../events';
 const JOBS = 'https://events.jupyter.org/jupyter_mlinfn/jobs/v1';
 const ENVS = 'https://events.jupyter.org/jupyter_mlinfn/envs/v1';
 const GPU = 'https://events.jupyter.org/jupyter_mlinfn/gpu/v1';
+const IDLE = 'https://events.jupyter.org/jupyter_mlinfn/idle/v1';
+const ALL = [
+  'jobs undefined',
+  'envs undefined',
+  'gpu undefined',
+  'idle undefined'
+];
 
 function setUp(probe: () => Promise<unknown> = () => Promise.resolve()) {
   const source = {};
@@ -20,6 +27,7 @@ function setUp(probe: () => Promise<unknown> = () => Promise.resolve()) {
   events.jobsChanged.connect((_, args) => seen.push(`jobs ${args}`));
   events.envsChanged.connect((_, args) => seen.push(`envs ${args}`));
   events.gpuChanged.connect((_, args) => seen.push(`gpu ${args}`));
+  events.idleChanged.connect((_, args) => seen.push(`idle ${args}`));
   return { connectionFailure, events, seen, stream };
 }
 
@@ -37,8 +45,9 @@ describe('ServerEvents', () => {
     stream.emit({ schema_id: JOBS, state: 'forged by anybody' });
     stream.emit({ schema_id: ENVS });
     stream.emit({ schema_id: GPU });
+    stream.emit({ schema_id: IDLE, phase: 'stopping', stops_at: 'now' });
     stream.emit({ schema_id: 'https://events.jupyter.org/other/v1' });
-    expect(seen).toEqual(['jobs undefined', 'envs undefined', 'gpu undefined']);
+    expect(seen).toEqual(ALL);
     events.dispose();
   });
 
@@ -56,12 +65,12 @@ describe('ServerEvents', () => {
     answers = true;
     await jest.advanceTimersByTimeAsync(2000);
     expect(probe).toHaveBeenCalledTimes(2);
-    expect(seen).toEqual(['jobs undefined', 'envs undefined', 'gpu undefined']);
+    expect(seen).toEqual(ALL);
     // Once more when the events' own socket must be back.
     await jest.advanceTimersByTimeAsync(32000);
-    expect(seen.length).toBe(6);
+    expect(seen.length).toBe(8);
     await jest.advanceTimersByTimeAsync(120000);
-    expect(seen.length).toBe(6);
+    expect(seen.length).toBe(8);
     expect(probe).toHaveBeenCalledTimes(2);
     events.dispose();
   });
@@ -69,9 +78,9 @@ describe('ServerEvents', () => {
   it('reads all again when the page becomes visible', () => {
     const { events, seen } = setUp();
     document.dispatchEvent(new Event('visibilitychange'));
-    expect(seen.length).toBe(3);
+    expect(seen.length).toBe(4);
     events.dispose();
     document.dispatchEvent(new Event('visibilitychange'));
-    expect(seen.length).toBe(3);
+    expect(seen.length).toBe(4);
   });
 });

@@ -1,28 +1,23 @@
 import { IDisposable } from '@lumino/disposable';
 import { ISignal, Signal } from '@lumino/signaling';
 
+import { PersonInput } from '../attention';
+
 /**
  * After this long without input, in milliseconds, nobody is taken to look.
  */
 export const IDLE_AFTER = 5 * 60 * 1000;
-
-const INPUT = ['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'];
 
 /**
  * Whether somebody can be looking at this page: it is visible, and there was
  * input of a person within the last five minutes. Opening the page is such.
  */
 export class Attention implements IDisposable {
-  /**
-   * @param isReal tells the input of a person from what a script dispatches
-   */
-  constructor(isReal: (event: Event) => boolean = event => event.isTrusted) {
-    this._isReal = isReal;
-    this._lastInput = Date.now();
+  constructor(input: PersonInput) {
+    this._input = input;
+    this._opened = performance.now();
     this._given = this._isGiven();
-    for (const name of INPUT) {
-      window.addEventListener(name, this._onInput, LISTEN);
-    }
+    input.happened.connect(this._onInput, this);
     document.addEventListener('visibilitychange', this._onVisibility);
     this._watch();
   }
@@ -48,18 +43,21 @@ export class Attention implements IDisposable {
     }
     this._isDisposed = true;
     clearTimeout(this._timer);
-    for (const name of INPUT) {
-      window.removeEventListener(name, this._onInput, LISTEN);
-    }
+    this._input.happened.disconnect(this._onInput, this);
     document.removeEventListener('visibilitychange', this._onVisibility);
     Signal.clearData(this);
   }
 
+  /**
+   * Milliseconds until nobody is taken to look any more.
+   */
+  private get _left(): number {
+    const last = this._input.last ?? this._opened;
+    return Math.max(last, this._opened) + IDLE_AFTER - performance.now();
+  }
+
   private _isGiven(): boolean {
-    return (
-      document.visibilityState === 'visible' &&
-      Date.now() - this._lastInput < IDLE_AFTER
-    );
+    return document.visibilityState === 'visible' && this._left > 0;
   }
 
   private _update(): void {
@@ -75,7 +73,7 @@ export class Attention implements IDisposable {
    */
   private _watch(): void {
     clearTimeout(this._timer);
-    const left = this._lastInput + IDLE_AFTER - Date.now();
+    const left = this._left;
     if (left > 0) {
       this._timer = window.setTimeout(() => {
         this._update();
@@ -84,25 +82,19 @@ export class Attention implements IDisposable {
     }
   }
 
-  private _onInput = (event: Event): void => {
-    if (!this._isReal(event)) {
-      return;
-    }
-    this._lastInput = Date.now();
+  private _onInput(): void {
     if (!this._given) {
       this._update();
       this._watch();
     }
-  };
+  }
 
   private _onVisibility = (): void => this._update();
 
-  private _isReal: (event: Event) => boolean;
-  private _lastInput: number;
+  private _input: PersonInput;
+  private _opened: number;
   private _given: boolean;
   private _timer = 0;
   private _isDisposed = false;
   private _changed = new Signal<this, void>(this);
 }
-
-const LISTEN = { capture: true, passive: true };

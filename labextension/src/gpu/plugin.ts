@@ -13,6 +13,7 @@ import {
 } from '@jupyterlab/translation';
 import { IDisposable } from '@lumino/disposable';
 
+import { PersonInput } from '../attention';
 import { IServerEvents } from '../events';
 import { gpuIcon } from '../icons';
 import { CommandIDs, GpuActions } from './actions';
@@ -48,7 +49,7 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const { commands, serviceManager, shell } = app;
     const trans = (translator ?? nullTranslator).load('jupyter_mlinfn');
     const api = new GpuApi(serviceManager.serverSettings);
-    const model = new GpuModel(api, new Attention());
+    const model = new GpuModel(api, new Attention(PersonInput.ofPage()));
     const parts = once(() => load(app, model, trans));
     const sidebar = new GpuSidebar(
       model,

@@ -7,6 +7,7 @@ import {
   IGpuState,
   IGpuView
 } from '../api';
+import { PersonInput } from '../../attention';
 import { Attention } from '../attention';
 import { GpuModel } from '../model';
 
@@ -138,7 +139,7 @@ export function setUp(first: IGpuAnswer = answer()) {
       Promise.resolve({ shut: kernels, failed: [], freed_bytes: 0 })
     )
   };
-  const attention = new Attention(() => true);
+  const attention = new Attention(new PersonInput(() => true));
   const model = new GpuModel(source, attention);
   return { attention, model, source, told };
 }

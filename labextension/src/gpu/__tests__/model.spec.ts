@@ -1,3 +1,4 @@
+import { PersonInput } from '../../attention';
 import { Attention, IDLE_AFTER } from '../attention';
 import {
   answer,
@@ -24,7 +25,7 @@ describe('GpuModel', () => {
   });
 
   const tick = (ms: number): Promise<void> => jest.advanceTimersByTimeAsync(ms);
-  const touch = (): boolean => window.dispatchEvent(new Event('pointermove'));
+  const touch = (): boolean => window.dispatchEvent(new Event('pointerdown'));
 
   it('reads once to know whether there is a GPU, then only for who is shown it', async () => {
     const { model, source } = setUp();
@@ -249,7 +250,7 @@ describe('Attention', () => {
   });
 
   it('is not held by what a script dispatches', () => {
-    const attention = new Attention();
+    const attention = new Attention(new PersonInput());
     jest.advanceTimersByTime(IDLE_AFTER - 1);
     expect(attention.given).toBe(true);
     // Not trusted, as a page's script cannot make events that are.
@@ -262,7 +263,7 @@ describe('Attention', () => {
   it.each(['pointerdown', 'pointermove', 'keydown', 'wheel', 'touchstart'])(
     'is given by %s',
     name => {
-      const attention = new Attention(() => true);
+      const attention = new Attention(new PersonInput(() => true));
       const changes: boolean[] = [];
       attention.changed.connect(({ given }) => changes.push(given));
       jest.advanceTimersByTime(IDLE_AFTER);

@@ -1,0 +1,97 @@
+import { TranslationBundle } from '@jupyterlab/translation';
+import { Button, ReactWidget } from '@jupyterlab/ui-components';
+import { ISignal, Signal } from '@lumino/signaling';
+import React from 'react';
+
+import { useSignal } from '../hooks';
+import { IdleModel } from './model';
+import { formatClock } from './words';
+
+/**
+ * The status bar item, there only when the end is near: stops at 14:30 unless used
+ */
+export class IdleStatus extends ReactWidget {
+  constructor(model: IdleModel, open: () => void, trans: TranslationBundle) {
+    super();
+    this._model = model;
+    this._open = open;
+    this._trans = trans;
+    this.addClass('jp-mlinfn-IdleStatus');
+    model.changed.connect(this._onChanged, this);
+  }
+
+  get isActive(): boolean {
+    return this._model.warning !== null || this._model.isEnding;
+  }
+
+  get activeChanged(): ISignal<this, void> {
+    return this._activeChanged;
+  }
+
+  protected render(): JSX.Element {
+    return <Status model={this._model} open={this._open} trans={this._trans} />;
+  }
+
+  private _onChanged(): void {
+    const isActive = this.isActive;
+    if (isActive !== this._wasActive) {
+      this._wasActive = isActive;
+      this._activeChanged.emit();
+    }
+  }
+
+  private _model: IdleModel;
+  private _open: () => void;
+  private _trans: TranslationBundle;
+  private _wasActive = false;
+  private _activeChanged = new Signal<this, void>(this);
+}
+
+export function Status(props: {
+  model: IdleModel;
+  open: () => void;
+  trans: TranslationBundle;
+}): JSX.Element | null {
+  const { model, open, trans } = props;
+  useSignal(model.changed);
+  const text = describe(model, trans);
+  if (text === '') {
+    return null;
+  }
+  return (
+    <Button
+      minimal
+      className="jp-mlinfn-IdleStatus-button"
+      title={[
+        model.warning?.reason ?? '',
+        trans.__('Click to see why, and what counts as use.')
+      ]
+        .filter(part => part)
+        .join('\n')}
+      onClick={open}
+    >
+      <span aria-hidden="true">⏳</span>
+      {text}
+    </Button>
+  );
+}
+
+function describe(model: IdleModel, trans: TranslationBundle): string {
+  const { end, answer, warning } = model;
+  if (end !== null) {
+    return trans.__('stopped');
+  }
+  if (answer?.phase === 'saving') {
+    return trans.__('saving, then it stops');
+  }
+  if (answer?.phase === 'stopping') {
+    return trans.__('is being stopped');
+  }
+  if (warning === null) {
+    return '';
+  }
+  const time = formatClock(Date.parse(warning.stops_at), model.now);
+  return warning.extendable
+    ? trans.__('stops at %1 unless used', time)
+    : trans.__('stops at %1', time);
+}
