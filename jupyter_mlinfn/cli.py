@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,7 @@ from traitlets.config import Config
 
 from . import __version__
 from .config import ROOT_VARIABLE, MlinfnConfig
-from .demo import command as demo
-from .envs import commands as envs
 from .errors import BadInputError, MlinfnError
-from .gpu import commands as gpu
 
 
 class CommandLineConfig(MlinfnConfig, JupyterApp):
@@ -43,8 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    arguments = _parser(argv).parse_args(argv)
     try:
         return int(arguments.run(arguments))
     except MlinfnError as error:
@@ -87,19 +84,45 @@ def load_config(private_dir: str | None) -> tuple[MlinfnConfig, Path]:
     return app, app.find_root()
 
 
-def _parser() -> argparse.ArgumentParser:
+def _env(parser: argparse.ArgumentParser) -> None:
+    from .envs import commands
+
+    commands.add_arguments(parser, load_config)
+
+
+def _gpu(parser: argparse.ArgumentParser) -> None:
+    from .gpu import commands
+
+    commands.add_arguments(parser)
+
+
+def _demo(parser: argparse.ArgumentParser) -> None:
+    from .demo import command
+
+    command.add_arguments(parser)
+    parser.set_defaults(run=command.run)
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "env": ("environments: create, list, show, delete", _env),
+    "gpu": ("my GPU: how full it is, and what holds it", _gpu),
+    "demo": ("a small platform in a folder, to try everything out", _demo),
+}
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser; only the command that is named loads its room, which takes most of the time."""
     parser = argparse.ArgumentParser(
         prog="jupyter mlinfn",
-        description="Conda environments of one's own, from the JupyterLab launcher to a running kernel.",
+        description="Environments, the GPU and the rest of jupyter-mlinfn, without a page.",
     )
     parser.add_argument("--version", action="version", version=f"jupyter-mlinfn {__version__}")
     rooms: Any = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    env = rooms.add_parser("env", help="environments: create, list, show, delete")
-    envs.add_arguments(env, load_config)
-    gpu.add_arguments(rooms.add_parser("gpu", help="my GPU: how full it is, and what holds it"))
-    demo_parser = rooms.add_parser("demo", help="a small platform in a folder, to try everything out")
-    demo.add_arguments(demo_parser)
-    demo_parser.set_defaults(run=demo.run)
+    named = next((word for word in argv if not word.startswith("-")), "")
+    for name, (help_text, add_arguments) in _COMMANDS.items():
+        command = rooms.add_parser(name, help=help_text)
+        if name == named:
+            add_arguments(command)
     return parser
 
 
