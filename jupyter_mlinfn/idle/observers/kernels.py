@@ -12,6 +12,8 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from jupyter_core.utils import ensure_async
+
 from ..sources.kernels import KernelSource, Request
 
 _log = logging.getLogger(__name__)
@@ -41,10 +43,9 @@ def observe(manager: Any, source: KernelSource) -> Callable[[], None]:
             start(kernel_id)
         finally:
             kernel.connect_iopub = connect
-        if not getattr(kernel, "_mlinfn_stdin", False):
-            kernel._mlinfn_stdin = True
-            connect_stdin = kernel.connect_stdin
-            kernel.connect_stdin = lambda *args, **more: heard.stdin(connect_stdin(*args, **more))
+        if not getattr(kernel, "_mlinfn_heard", False):
+            kernel._mlinfn_heard = True
+            heard.listen(kernel)
 
     manager.start_watching_activity = start_watching
     for kernel_id in manager.list_kernel_ids():
@@ -64,6 +65,20 @@ class _Heard:
         self._kernel_id = kernel_id
         self._session = session
         self._source = source
+
+    def listen(self, kernel: Any) -> None:
+        """Besides what it says: who is asked on stdin, and that its process is replaced."""
+        connect_stdin, restart = kernel.connect_stdin, kernel.restart_kernel
+        kernel.connect_stdin = lambda *args, **more: self._stdin(connect_stdin(*args, **more))
+
+        async def restart_kernel(*args: Any, **more: Any) -> Any:
+            try:
+                return await ensure_async(restart(*args, **more))
+            finally:
+                # A process that was killed said no last word, and the new one's first is often lost.
+                self._source.gone(self._kernel_id)
+
+        kernel.restart_kernel = restart_kernel
 
     def status(self, parts: Sequence[bytes]) -> None:
         """A message on its iopub channel; `parts` as zmq gives them."""
@@ -85,7 +100,7 @@ class _Heard:
         elif state == "idle":
             self._source.ends(self._kernel_id, request)
 
-    def stdin(self, stream: Any) -> Any:
+    def _stdin(self, stream: Any) -> Any:
         """Listen to a client's stdin channel: the kernel asks there, and is answered there.
 
         The server reads it for as long as it has the client's streams, which is also when the page

@@ -2,8 +2,9 @@
 
 Such kernels are no processes here, and their messages reach this server only through an open page. So
 the gateway is asked, which is the one thing that it can be asked for: busy or idle, and its own last
-activity. From Jupyter Server 2.15 on the latter leaves out what a page asks by itself; of an older
-gateway a tab that is opened counts. A kernel that waits for `input()` is busy there.
+activity. A Jupyter Server of today leaves out of the latter what a page asks by itself
+(`untracked_message_types`); behind an older one a tab that is opened counts. A kernel that waits for
+`input()` is busy there like any other.
 """
 
 from __future__ import annotations
