@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +43,7 @@ class Rooms:
     idle: IdleRoom
 
     async def close(self) -> None:
-        self.idle.close()
+        await self.idle.close()
         self.gpu.close()
         self.envs.stop_clearing()
         await self.revising.close()
@@ -126,7 +125,6 @@ def build(
     idle = IdleRoom(
         config,
         server,
-        environment=os.environ,
         changed=idle_changed,
         state=places.state,
         anchor=places.anchor,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
 from .models import Busy, Moment, Signal, SignalSource, Source
 
@@ -16,6 +18,13 @@ LOOK_LIMIT = 10.0
 
 _BLIND = "It could not be told whether there was any activity here: taken for some."
 _ALWAYS_COUNT: Collection[SignalSource] = ("start", "keepalive")
+
+
+@runtime_checkable
+class Refreshing(Protocol):
+    """A source that looks in its own time, such as once a minute."""
+
+    async def refresh(self) -> None: ...
 
 
 class Account:
@@ -62,8 +71,17 @@ class Account:
             if signal is not None:
                 together[signal.source] = _later(together.get(signal.source), signal)
         for signal in together.values():
-            self._keep(signal, now)
+            self.keep(signal, now)
         self.looked = now
+
+    async def refresh(self) -> None:
+        """Have those sources look at once that otherwise look in their own time, and wait for them:
+        before something is decided that an old look might be wrong about."""
+        now = [each.refresh() for each in self._sources if isinstance(each, Refreshing)]
+        if now:
+            with suppress(asyncio.TimeoutError):
+                # Whatever fails is told by the look that follows.
+                await asyncio.wait_for(asyncio.gather(*now, return_exceptions=True), LOOK_LIMIT)
 
     def note(self, source: SignalSource, at: Moment, detail: str) -> None:
         """Activity that was told rather than looked for; an earlier one changes nothing."""
@@ -112,7 +130,8 @@ class Account:
         self._failing.discard(id(source))
         return signal
 
-    def _keep(self, signal: Signal, now: Moment) -> None:
+    def keep(self, signal: Signal, now: Moment) -> None:
+        """Take what a source says now."""
         last = signal.last if signal.last is None else min(signal.last, now)
         before = self._signals.get(signal.source)
         if before is not None and before.last is not None and (last is None or last < before.last):

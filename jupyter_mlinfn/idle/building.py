@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from . import policy as policies
 from .account import Account
+from .clocks import Clocks
 from .config import IdleConfig
+from .hub import HubClient, HubPlace
+from .hubside import HubSide
 from .last_stop import LastStop
+from .mail import Mail
 from .models import Moment
+from .report import ActivityReport, install_activity_report
 from .server import ServerSide
 from .service import Around, IdleService
-
-_log = logging.getLogger(__name__)
+from .watched import watch
 
 
 def build(
@@ -24,20 +28,62 @@ def build(
     *,
     started: Moment,
     environment: Mapping[str, str],
+    marker: str,
     changed: Callable[[], None],
     state: Path,
     anchor: Path,
 ) -> IdleService:
     """The service of one server; see `room.IdleRoom`."""
-    policy, culler = policies.read(config, environment, _log.warning)
-    side = ServerSide(server)
+    log = server.log
+    clocks = Clocks()
+    policy, culler = policies.read(config, environment, log.warning)
+    side = ServerSide(server, clocks)
+    watched = watch(server, config, environment, marker, policy.timeout)
     account = Account(
-        (),
+        watched.sources,
         started=started,
         ignored=config.idle_ignored_sources,
         timeout=policy.timeout,
         longest_life=policy.longest_life,
+        busy=watched.busy,
     )
     last_stop = LastStop(state, anchor, environment.get("JUPYTERHUB_SERVER_NAME", ""))
-    around = Around(changed, side.rules, environment, last_stop.write, side.end)
-    return IdleService(account, policy, culler, around, started=started)
+    around = Around(
+        changed,
+        side.rules,
+        environment,
+        last_stop.write,
+        side.end,
+        Mail.find(config, environment, clocks, log),
+        watched.page,
+        [watched.close],
+        log=log,
+    )
+
+    def reported() -> datetime:
+        last = account.last().last
+        return datetime.fromtimestamp(clocks.epoch(started if last is None else last), timezone.utc)
+
+    report = _report(server, config, reported, environment)
+    hub = None
+    if report is not None:
+        every = min(
+            report.client.place.interval, *(each / 4 for each in (culler.timeout, policy.timeout) if each)
+        )
+        hub = HubSide(report, clocks, culler, every)
+        around.ends_later.append(report.close)
+    return IdleService(account, policy, culler, around, started=started, hub=hub, clocks=clocks)
+
+
+def _report(
+    server: Any, config: IdleConfig, account: Callable[[], datetime], environment: Mapping[str, str]
+) -> ActivityReport | None:
+    """What speaks to the hub; None outside one."""
+    place = HubPlace.find(environment)
+    if place is None:
+        return None
+    client = HubClient(place)
+    if config.idle_report_to_hub:
+        return install_activity_report(server, account, client=client)
+    # Only what somebody asked for is told: keep-alive, and the stop; nothing is declared.
+    return ActivityReport(client, account, server.web_app.last_activity, {}, server.log)

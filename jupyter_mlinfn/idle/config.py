@@ -55,6 +55,43 @@ class IdleConfig(Configurable):
         """,
     ).tag(config=True)
 
+    idle_cpu_threshold = Float(
+        3.0,
+        min=0,
+        help="Seconds of CPU time a minute from which a program of this server counts as work.",
+    ).tag(config=True)
+
+    idle_bytes_threshold = Float(
+        6e6,
+        min=0,
+        help="Bytes written or loaded a minute from which a program of this server counts as work.",
+    ).tag(config=True)
+
+    idle_monitors = List(
+        Unicode(),
+        help="""
+        Names of programs, 15 characters at most, that never count as work, besides `top`, `watch`,
+        `nvidia-smi` and their like.
+        """,
+    ).tag(config=True)
+
+    idle_processes = Enum(
+        ["auto", "namespace", "marked"],
+        default_value="auto",
+        help="""
+        Whose processes are looked at: all that the container shows (`namespace`), or what was started
+        by this server (`marked`). `auto`: the former in a container that was started for this server.
+        """,
+    ).tag(config=True)
+
+    idle_proxied_ignored = List(
+        Unicode(),
+        help="""
+        Regular expressions of paths of proxied applications that do not count: what an application asks
+        by itself and at uneven times, e.g. `["/proxy/6006/data/"]`.
+        """,
+    ).tag(config=True)
+
     idle_report_to_hub = Bool(
         True,
         help="""

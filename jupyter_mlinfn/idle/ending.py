@@ -11,8 +11,6 @@ from typing import Any, Literal, Protocol
 from .models import Moment
 from .pages import Pages
 
-_log = logging.getLogger(__name__)
-
 Why = Literal["idle", "maximum_age", "allocation", "hub_culler", "server_timeout", "user", "outside"]
 
 
@@ -86,12 +84,14 @@ class Ending:
         pages: Pages,
         changed: Callable[[], object],
         clock: Callable[[], Moment],
+        log: logging.Logger | logging.LoggerAdapter[Any],
         limits: Limits | None = None,
     ) -> None:
         self._around = around
         self._pages = pages
         self._changed = changed
         self._clock = clock
+        self._log = log
         self.limits = limits or Limits()
         self._poke = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -107,7 +107,7 @@ class Ending:
         self.reason = reason
         self.phase, self.save_by = "saving", self._clock() + self.limits.save
         self._pages.ask_to_save()
-        _log.info("This server is being stopped: %s", reason.sentence)
+        self._log.info("This server is being stopped: %s", reason.sentence)
         self._task = asyncio.ensure_future(self._run(reason))
         self._changed()
 
@@ -142,7 +142,7 @@ class Ending:
         finally:
             holding.cancel()
         if reason.extendable and not await self._around.still_wanted(began):
-            _log.info("The stop is called off: there is activity again.")
+            self._log.info("The stop is called off: there is activity again.")
             self._over()
             return
         self.phase, self.save_by = "stopping", None
@@ -151,10 +151,10 @@ class Ending:
             await asyncio.wait_for(self._around.write_reason(reason), self.limits.write)
             self.written = True
         except (OSError, asyncio.TimeoutError) as error:
-            _log.warning("Why this server is stopped could not be written to the storage: %r", error)
+            self._log.warning("Why this server is stopped could not be written to the storage: %r", error)
         if await self._around.stop_through_hub():
             await asyncio.sleep(self.limits.stop)
-            _log.warning("The hub agreed to stop this server and did not: it ends by itself.")
+            self._log.warning("The hub agreed to stop this server and did not: it ends by itself.")
         self._around.end_process()
 
     async def _saved(self, began: Moment) -> None:

@@ -11,6 +11,9 @@ from .hub import FURTHEST_AHEAD
 from .models import Moment
 from .policy import Culler
 
+TELL_EVERY = 600.0
+"""Seconds after which the hub is told again what it knows: to notice that it does not listen any more."""
+
 FURTHEST = FURTHEST_AHEAD.total_seconds()
 
 RENEW_BEFORE = 10 * 60.0
@@ -46,7 +49,7 @@ class HubSide:
         self.knows = HubKnows()
         self.failed = False
         """Whether the hub did not take the last report."""
-        self.read_at = float("-inf")
+        self.read_at = self._told_at = float("-inf")
 
     async def tell(self, at: Moment) -> bool:
         """Report `at`, which may be ahead, as the last activity.
@@ -55,6 +58,7 @@ class HubSide:
             Whether the hub has taken it.
         """
         at = min(at, self._clocks.now() + FURTHEST)
+        self._told_at = self._clocks.now()
         taken = await self.hub.post_activity(self._clocks.epoch(at))
         self.failed = not taken
         if taken:
@@ -88,7 +92,9 @@ class HubSide:
             near: the end is so near that people are told of it: it is to be the true one.
         """
         accepted = self.accepted
-        return accepted is None or last - accepted >= (1.0 if near else self._every)
+        if accepted is None or self.failed or self._clocks.now() - self._told_at >= TELL_EVERY:
+            return True
+        return last - accepted >= (1.0 if near else self._every)
 
     def needed(self, keep_until: Moment) -> Moment:
         """The last activity to report for the culler to stay away until then."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from .models import Moment
@@ -11,19 +11,19 @@ from .models import Moment
 MOST = 200
 """Pages that are remembered: who invents ids fills no memory."""
 
+_REMEMBERED = 20
+
 
 @dataclass
 class Page:
     """One page.
 
     Attributes:
-        shown: ids of warnings that a person was shown in it.
         saved: its answer to the present saving; None for none yet.
     """
 
     heard: Moment
     visible: bool = False
-    shown: set[str] = field(default_factory=set)
     saved: Mapping[str, Any] | None = None
 
 
@@ -32,6 +32,7 @@ class Pages:
 
     def __init__(self) -> None:
         self._pages: dict[str, Page] = {}
+        self._shown: list[str] = []
 
     def hear(self, report: Mapping[str, Any], now: Moment) -> Page | None:
         """Note a report, a body of `POST idle/page`.
@@ -44,7 +45,7 @@ class Pages:
         page.heard = now
         page.visible = report.get("visible", page.visible)
         if "shown" in report:
-            page.shown = {*sorted(page.shown)[-_REMEMBERED:], report["shown"]}
+            self._shown = [*self._shown[-_REMEMBERED:], report["shown"]]
         if "saved" in report:
             page.saved = report["saved"]
         # Also one that goes away has saved what it says.
@@ -72,10 +73,7 @@ class Pages:
 
     def has_shown(self, warning: str) -> bool:
         """Whether a person was shown that warning in a page."""
-        return any(warning in page.shown for page in self._pages.values())
+        return warning in self._shown
 
     def __len__(self) -> int:
         return len(self._pages)
-
-
-_REMEMBERED = 20

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
+import signal
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+
+from .sources.belonging import mark
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,13 +24,15 @@ FIRST_LOOK = 2.0
 """Seconds after its start at which a server begins to watch: others are done by then."""
 
 
+_NOT_FOR_CHILDREN = "MLINFN_IDLE_NOTIFY"
+
+
 class IdleRoom:
     """Makes the service when it is first needed; lives on the event loop's thread.
 
     Args:
         config: the admin's decisions.
         server: the `ServerApp`; None for a command line, where nothing is idle.
-        environment: of this process.
         changed: what pages have to read is another.
         state, anchor: where the record of a stop is written; see `last_stop.LastStop`.
     """
@@ -34,14 +42,16 @@ class IdleRoom:
         config: IdleConfig,
         server: Any = None,
         *,
-        environment: Mapping[str, str] | None = None,
         changed: Callable[[], None] = lambda: None,
         state: Path,
         anchor: Path,
     ) -> None:
         self._config = config
         self._server = server
-        self._environment = dict(environment or {})
+        self._environment = dict(os.environ)
+        # Kernels and terminals need not have it.
+        os.environ.pop(_NOT_FOR_CHILDREN, None)
+        self._marker = mark(os.environ) if server is not None else ""
         self._changed = changed
         self._state, self._anchor = state, anchor
         self._started = time.monotonic()
@@ -60,6 +70,7 @@ class IdleRoom:
                     self._server,
                     started=self._started,
                     environment=self._environment,
+                    marker=self._marker,
                     changed=self._changed,
                     state=self._state,
                     anchor=self._anchor,
@@ -68,19 +79,33 @@ class IdleRoom:
 
     def start(self) -> None:
         """Begin to watch, some seconds later."""
+        _stop_in_order(self._server, self._environment)
         self._timer = asyncio.get_running_loop().call_later(FIRST_LOOK, self._start_soon)
 
-    def close(self) -> None:
-        """Waits for nobody."""
+    async def close(self) -> None:
+        """Waits for nobody but half a second for the storage."""
         if self._timer is not None:
             self._timer.cancel()
         if self._starting is not None:
             self._starting.cancel()
         if self._service is not None:
-            self._service.close()
+            await self._service.close()
 
     def _start_soon(self) -> None:
         self._starting = asyncio.ensure_future(self._start())
 
     async def _start(self) -> None:
         (await self.service()).start()
+
+
+def _stop_in_order(server: Any, environment: Mapping[str, str]) -> None:
+    """Have the interrupt that JupyterHub's local spawner sends end a server as a request to end does:
+    else Jupyter Server dies in it, with kernels that nobody shuts.
+
+    With a terminal it is Ctrl-C, which asks first.
+    """
+    under_hub = environment.get("JUPYTERHUB_API_URL") and environment.get("JUPYTERHUB_SERVICE_PREFIX")
+    if not under_hub or threading.current_thread() is not threading.main_thread():
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        signal.signal(signal.SIGINT, server._signal_stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,10 +19,9 @@ from .models import Deadline, Moment, Phase, Policy, Warning_
 from .order import own_stop, reason_of, sentence
 from .pages import Pages
 from .policy import Culler, Warner
-from .surroundings import AtTheEnd
+from .sources.page import PageSource
+from .surroundings import AtTheEnd, note_stop_of_others
 from .upkeep import keep_up, lead, tell_of_activity
-
-_log = logging.getLogger(__name__)
 
 LOOK_EVERY = 30.0
 """Seconds between two looks at the sources while the end is far."""
@@ -57,6 +56,10 @@ class Around:
         environment: of this process.
         write: the record of a stop to the storage; blocks, raises OSError.
         end: this process, with status 0; returns at once.
+        away: None where nobody away from the page can be told.
+        page: told of a person's input in pages.
+        ends, ends_later: what is closed with the room.
+        log: the server's, which admins read.
     """
 
     changed: Callable[[], None] = lambda: None
@@ -65,6 +68,10 @@ class Around:
     write: Callable[[Mapping[str, Any]], None] = lambda _: None
     end: Callable[[], None] = lambda: None
     away: Away | None = None
+    page: PageSource = field(default_factory=PageSource)
+    ends: list[Callable[[], None]] = field(default_factory=list)
+    ends_later: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    log: logging.Logger | logging.LoggerAdapter[Any] = logging.getLogger(__name__)
 
 
 class IdleService:
@@ -93,7 +100,7 @@ class IdleService:
         self.pages = Pages()
         self._started = started
         self._warner = Warner(policy.warnings)
-        self.ending = Ending(AtTheEnd(self), self.pages, self._judge, self.clocks.now, limits)
+        self.ending = Ending(AtTheEnd(self), self.pages, self._judge, self.clocks.now, around.log, limits)
         self.kept: Moment | None = None
         self._deadlines: Sequence[Deadline] = ()
         self._warning: Warning_ | None = None
@@ -113,9 +120,10 @@ class IdleService:
         )
         self._wake(0.0)
 
-    def close(self) -> None:
-        """The server ends, by us or by others."""
+    async def close(self) -> None:
+        """The server ends, by us or by others; quickly, for whoever ends it may not wait a second."""
         self._watching = False
+        await note_stop_of_others(self)
         if self._timer is not None:
             self._timer.cancel()
         if self._upkeep is not None:
@@ -123,6 +131,10 @@ class IdleService:
         if self._looking is not None:
             self._looking.cancel()
         self.ending.close()
+        for end in self.around.ends:
+            end()
+        for later in self.around.ends_later:
+            await later()
 
     # For handlers
 
@@ -170,8 +182,8 @@ class IdleService:
         now = self.clocks.now()
         self.pages.hear(report, now)
         if (ago := report.get("input_seconds_ago")) is not None:
-            at = max(self._started, now - ago)
-            self.account.note("page", at, "Somebody used the pointer or the keyboard in a page.")
+            self.around.page.report(report["page"], input_seconds_ago=ago)
+            self.account.keep(await self.around.page.look(now), now)
         if self.ending.phase is not None:
             self.ending.answered()
         self._judge()
@@ -238,12 +250,20 @@ class IdleService:
                 facts = self._judge()
             stop = own_stop(self._deadlines, facts, self.ending.limits)
             if stop is not None and facts.now >= stop.at and self.ending.phase is None:
-                self.ending.begin(reason_of(stop, facts, self.account.last(), self.account.busy))
+                await self._end_unless_active()
         except Exception:  # noqa: BLE001 - logged with its trace
             # It goes on: a server that nobody warns of its end is what we are here against.
-            _log.exception("Watching for the end of this server failed; it is tried again")
+            self.around.log.exception("Watching for the end of this server failed; it is tried again")
         finally:
             self._wake(self._pause())
+
+    async def _end_unless_active(self) -> None:
+        await self.account.refresh()
+        await self.look(anew=True)
+        facts = self._judge()
+        stop = own_stop(self._deadlines, facts, self.ending.limits)
+        if stop is not None and facts.now >= stop.at and self.ending.phase is None:
+            self.ending.begin(reason_of(stop, facts, self.account.last(), self.account.busy))
 
     async def _keep_hub(self, hub: HubSide, facts: Facts) -> None:
         stop = own_stop(self._deadlines, facts, self.ending.limits)
@@ -295,7 +315,8 @@ class IdleService:
         """Until when this server is kept, as far as everybody agrees."""
         if self.kept is None:
             return None
-        ends = [each.at for each in self._deadlines if each.action == "stop_server" and not each.extendable]
+        firm = ("hub_maximum_age", "allocation", "server_timeout")
+        ends = [each.at for each in self._deadlines if each.source in firm]
         agreed = self.hub.agreed_until() if self.hub is not None and self.hub.failed else None
         return min([self.kept, *ends, *([agreed] if agreed is not None else [])])
 

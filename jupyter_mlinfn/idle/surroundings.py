@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 from . import views
-from .ending import Reason, saved_by_pages
+from .ending import Reason, Why, saved_by_pages
 from .models import Moment
 
 if TYPE_CHECKING:
     from .service import IdleService
+
+QUICKLY = 0.5
+"""Seconds: whoever stops this server may give it one before worse (KubeSpawner, `delete_grace_period`)."""
 
 
 class AtTheEnd:
@@ -25,6 +29,7 @@ class AtTheEnd:
             await hub.tell_if_later(hub.needed(self._service.clocks.now() + seconds))
 
     async def still_wanted(self, since: Moment) -> bool:
+        await self._service.account.refresh()
         await self._service.look(anew=True)
         last = self._service.account.last().last
         return last is None or last <= since
@@ -50,3 +55,52 @@ def record(service: IdleService, reason: Reason) -> dict[str, Any]:
         "last_activity": views.signal(last, clocks),
         "pages": saved_by_pages(service.pages),
     }
+
+
+async def note_stop_of_others(service: IdleService) -> None:
+    """Write down, quickly, that somebody else stops this server, unless we have said why already.
+
+    Outside a hub nobody else does but its user, who knows.
+    """
+    ending = service.ending
+    if ending.written or (service.hub is None and service.policy.timeout is None):
+        return
+    body = record(service, ending.reason or _guess(service))
+    loop, done = asyncio.get_running_loop(), asyncio.Event()
+
+    def write() -> None:
+        try:
+            service.around.write(body)
+        except OSError as error:
+            service.around.log.warning(
+                "Why this server is stopped could not be written to the storage: %r", error
+            )
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(done.set)
+
+    # Not in the loop's pool: a storage that hangs would hold up the end.
+    threading.Thread(target=write, name="mlinfn-last-stop", daemon=True).start()
+    try:
+        await asyncio.wait_for(done.wait(), QUICKLY)
+    except asyncio.TimeoutError:
+        service.around.log.warning("The storage did not take in %.1f s why this server is stopped.", QUICKLY)
+
+
+def _guess(service: IdleService) -> Reason:
+    """Whose stop it is, by the deadlines that have passed."""
+    now = service.clocks.now()
+    causes: dict[str, Why] = {
+        "hub_culler": "hub_culler",
+        "hub_maximum_age": "maximum_age",
+        "server_timeout": "server_timeout",
+        "allocation": "allocation",
+    }
+    for each in service.deadlines:
+        if each.source in causes and each.at <= now + _SOON:
+            return Reason(causes[each.source], each.detail)
+    return Reason(
+        "outside", "It was stopped from outside: in JupyterHub's pages, by an administrator or the machine."
+    )
+
+
+_SOON = 2.0

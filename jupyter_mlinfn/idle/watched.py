@@ -1,0 +1,110 @@
+"""The sources of a running server, and what ends their observing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jupyter_server.utils import ensure_async
+
+from .config import IdleConfig
+from .models import Busy, Source
+from .observers import kernels as kernel_observer
+from .observers import proxied as proxied_observer
+from .observers.terminals import devices
+from .sources.belonging import Found, scope
+from .sources.gateway import GatewayKernelSource
+from .sources.kernels import KernelSource, Name
+from .sources.page import PageSource
+from .sources.processes import WALK_EVERY, ProcessSource
+from .sources.proxied import ProxiedSource
+from .sources.stock import PROXY, REPLACED, StockSource
+from .sources.terminals import TerminalSource
+from .sources.walk import MONITORS, Walk
+
+
+@dataclass
+class Watched:
+    """Attributes:
+    page: what pages report goes there.
+    busy: the kernels that run code, as of the last look.
+    ends: what ends the observing.
+    """
+
+    page: PageSource
+    sources: list[Source] = field(default_factory=list)
+    busy: Callable[[], Sequence[Busy]] = tuple
+    ends: list[Callable[[], None]] = field(default_factory=list)
+
+    def close(self) -> None:
+        for end in self.ends:
+            end()
+
+
+def watch(
+    server: Any, config: IdleConfig, environment: Mapping[str, str], marker: str, timeout: float | None
+) -> Watched:
+    """Begin to observe a server, whose extensions are loaded.
+
+    Args:
+        marker: what its processes bear, see `belonging.mark`.
+        timeout: seconds of the policy; short ones are for those who try it out.
+    """
+    watched = Watched(PageSource())
+    kernels = _kernels(server, watched)
+    watched.busy = kernels.busy
+    whose: Found = scope(environment, os.getpid(), os.getppid())
+    if config.idle_processes != "auto":
+        whose = "namespace" if config.idle_processes == "namespace" else "marked"
+    walk = Walk(
+        os.getpid(),
+        marker,
+        whose,
+        cpu_per_minute=config.idle_cpu_threshold,
+        bytes_per_minute=config.idle_bytes_threshold,
+        monitors=MONITORS | set(config.idle_monitors),
+    )
+    walk_every = min(WALK_EVERY, max(1.0, timeout / 8)) if timeout else WALK_EVERY
+    processes = ProcessSource(walk, walk_every=walk_every)
+    watched.ends.append(processes.close)
+    proxied = ProxiedSource(config.idle_proxied_ignored)
+    replaced = set(REPLACED)
+    ended = proxied_observer.observe(server.web_app, proxied)
+    if ended is not None:
+        watched.ends.append(ended)
+        replaced.add(PROXY)
+    watched.sources += [
+        kernels,
+        TerminalSource(lambda: devices(server)),
+        processes,
+        watched.page,
+        proxied,
+        StockSource(server.web_app.settings, replaced=replaced),
+    ]
+    return watched
+
+
+def _kernels(server: Any, watched: Watched) -> KernelSource | GatewayKernelSource:
+    manager = server.kernel_manager
+
+    async def names() -> Mapping[str, Name]:
+        sessions = await ensure_async(server.session_manager.list_sessions())
+        return {
+            each["kernel"]["id"]: (each.get("name") or each["path"].rpartition("/")[2], each["path"])
+            for each in sessions
+            if each.get("kernel")
+        }
+
+    if server.gateway_config.gateway_enabled:
+
+        async def models() -> Sequence[Mapping[str, Any]]:
+            return list(await ensure_async(manager.list_kernels()))
+
+        behind = GatewayKernelSource(models, names)
+        watched.ends.append(behind.close)
+        return behind
+    here = KernelSource(lambda kernel_id: kernel_id in manager, names)
+    watched.ends.append(kernel_observer.observe(manager, here))
+    return here
