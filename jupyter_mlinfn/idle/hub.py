@@ -63,7 +63,7 @@ class HubPlace:
         api: without a slash at its end.
         activity: where activity is reported.
         server_name: empty for the default server.
-        interval: seconds between two reports; 0 when the admin has switched them off.
+        interval: seconds between two reports.
         certificate, key, authorities: files for TLS between the hub's parts; may be empty.
     """
 
@@ -87,17 +87,15 @@ class HubPlace:
         if not (api and token and user and prefix):
             return None
         api = api.rstrip("/")
-        try:
-            interval = float(environment.get("JUPYTERHUB_ACTIVITY_INTERVAL") or 300)
-        except ValueError:
-            interval = 300.0
+        every = environment.get("JUPYTERHUB_ACTIVITY_INTERVAL", "")
         return cls(
             api=api,
             activity=environment.get("JUPYTERHUB_ACTIVITY_URL")
             or f"{api}/users/{quote(user, safe='')}/activity",
             user=user,
             server_name=environment.get("JUPYTERHUB_SERVER_NAME", ""),
-            interval=interval,
+            # 0 switches JupyterHub's own reports off: ours have a switch of their own.
+            interval=float(every if every.isdigit() and int(every) else 300),
             token=token,
             certificate=environment.get("JUPYTERHUB_SSL_CERTFILE", ""),
             key=environment.get("JUPYTERHUB_SSL_KEYFILE", ""),

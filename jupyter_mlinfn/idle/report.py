@@ -109,8 +109,8 @@ class ActivityReport:
         server, _ = await self.client.read_own_server()
         if server is None:
             return None
-        seen, started = server.last_activity, server.started
-        return seen and seen.timestamp(), started and started.timestamp()
+        seen, started = (at.timestamp() if at else None for at in (server.last_activity, server.started))
+        return seen, started
 
     async def stop_own_server(self) -> bool:
         """Whether the hub is stopping this server."""
@@ -155,16 +155,12 @@ def install_activity_report(
         client: default: from the environment.
 
     Returns:
-        What reports to the hub; None outside a hub, and where the admin has switched the servers'
-        reports off (`JUPYTERHUB_ACTIVITY_INTERVAL=0`): then nothing is changed.
+        What reports to the hub; None outside a hub: then nothing is changed.
     """
     if client is None:
         place = HubPlace.find(os.environ)
         client = HubClient(place) if place is not None else None
     if client is None:
-        return None
-    if not client.place.interval:
-        serverapp.log.warning("JUPYTERHUB_ACTIVITY_INTERVAL is 0: the hub is told of no activity.")
         return None
     web_app = serverapp.web_app
     headers = web_app.settings.setdefault("headers", {})
