@@ -13,8 +13,8 @@ from pathlib import Path
 from . import selection as choosing
 from . import states
 from .models import BoardReading, Device, DriverProcess, Memory, Selection
-from .nvml import Code, Nvml, NvmlError, device_nodes
-from .reader import GRAVE, DeviceGoneError, Inventory, Reader
+from .nvml import GRAVE, Code, Nvml, NvmlError, device_nodes
+from .reader import DeviceGoneError, Inventory, Reader
 from .states import State
 
 NOTHING = Selection((), None)
@@ -205,9 +205,14 @@ class Inquiry:
 
     def _mounted(self) -> list[str]:
         """What lies in the folder of volume mounts: names, or paths of CDI names."""
-        if not self._mounts.is_dir():
+        try:
+            if not self._mounts.is_dir():
+                return []
+            leaves = [path for path in self._mounts.rglob("*") if _leaf(path)]
+        except OSError:
+            # It may not be looked into: then it says nothing.
             return []
-        return sorted(str(path.relative_to(self._mounts)) for path in self._mounts.rglob("*") if _leaf(path))
+        return sorted(str(path.relative_to(self._mounts)) for path in leaves)
 
 
 def _blank(seen: Seen, state: State) -> Seen:

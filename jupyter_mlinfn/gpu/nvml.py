@@ -54,6 +54,16 @@ class Code(Enum):
             return cls.OTHER
 
 
+GRAVE = (
+    Code.UNINITIALIZED,
+    Code.DRIVER_NOT_LOADED,
+    Code.GPU_IS_LOST,
+    Code.RESET_REQUIRED,
+    Code.VERSION_MISMATCH,
+)
+"""What concerns the driver or the board as a whole; any other answer concerns the figure asked for."""
+
+
 class NvmlError(Exception):
     """A call failed.
 
@@ -204,8 +214,8 @@ class Nvml:
             try:
                 found += self._running(handle, kind)
             except NvmlError as error:
-                # MIG has no graphics, and old drivers refuse to speak of it.
-                if kind == "Compute" or error.code not in (Code.NOT_SUPPORTED, Code.FUNCTION_NOT_FOUND):
+                # MIG has no graphics, and drivers refuse in several ways to speak of it.
+                if kind == "Compute" or error.code in GRAVE:
                     raise
         return found
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from .models import Board, BoardReading, Device, DriverProcess, Memory
-from .nvml import Attributes, Code, Handle, Nvml, NvmlError
+from .nvml import GRAVE, Attributes, Code, Handle, Nvml, NvmlError
 
 Value = TypeVar("Value")
 
@@ -29,16 +29,6 @@ _GPM_APART = 0.15
 
 _GONE = (Code.INVALID_ARGUMENT, Code.NOT_FOUND)
 """What a handle answers whose MIG device is no more."""
-
-
-GRAVE = (
-    Code.UNINITIALIZED,
-    Code.DRIVER_NOT_LOADED,
-    Code.GPU_IS_LOST,
-    Code.RESET_REQUIRED,
-    Code.VERSION_MISMATCH,
-)
-"""What concerns the driver or the board as a whole; any other answer concerns the figure asked for."""
 
 
 class DeviceGoneError(Exception):

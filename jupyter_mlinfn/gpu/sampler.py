@@ -31,6 +31,7 @@ _JUMP_BYTES, _JUMP_PART = 64 * 1024**2, 0.01
 _RETRY_FIRST, _RETRY_LAST = 2.0, 10.0
 _RETRY_LAST_UNSEEN = 3600.0
 _NEVER = float("-inf")
+_FAILED = State("driver_error", "See the server's log.")
 _NOT_NOW = "Not known: the driver does not tell at the moment."
 
 
@@ -202,8 +203,11 @@ class Sampler:
                     self._poked = False
         except Exception:
             # A page must not be left with figures that never change again.
-            logging.getLogger(__name__).exception("Looking at the GPU failed")
-            self._show(replace(self._picture, state=State("driver_error", "See the server's log.")))
+            if self._picture.state != _FAILED:
+                logging.getLogger(__name__).exception("Looking at the GPU failed")
+            self._show(replace(self._picture, state=_FAILED))
+            # The next reader starts another thread.
+            self._retry = min(self._retry * 2, _RETRY_LAST_UNSEEN)
             with self._lock:
                 self._thread = None
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig, h100_mig
+from jupyter_mlinfn.demo.driver import Fault, SimulatedDriver, a100_mig, h100_mig
 from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID
 from jupyter_mlinfn.gpu.nvml import Attributes, Code
 from jupyter_mlinfn.gpu.reader import profile_name
 
-from ..support.gpu import run_python
+from ..support.gpu import FIRST_PID, MINE, run_python
 
 MIB = 1024**2
 
@@ -36,6 +37,24 @@ def test_a_profile_is_named_as_nvidia_smi_names_it(
 def test_an_unknown_code_is_kept_as_a_number() -> None:
     assert Code.of(15) is Code.GPU_IS_LOST
     assert Code.of(23) is Code.OTHER
+
+
+@pytest.mark.parametrize("code", [Code.NO_PERMISSION, Code.INVALID_ARGUMENT, Code.NOT_SUPPORTED])
+def test_who_computes_is_listed_where_the_driver_does_not_speak_of_graphics(
+    code: Code, tmp_path: Path
+) -> None:
+    simulated = SimulatedDriver(tmp_path)
+    refused = Fault("nvmlDeviceGetGraphicsRunningProcesses", code.value)
+    simulated.write(replace(a100_mig({FIRST_PID: MIB}), faults=[refused]))
+    script = """
+from jupyter_mlinfn.gpu.inquiry import Inquiry
+from jupyter_mlinfn.gpu.nvml import Nvml
+from jupyter_mlinfn.gpu.watchdog import Watchdog
+inquiry = Inquiry(Nvml(Watchdog()))
+seen = inquiry.slow(inquiry.quick(utilisation=False))
+print(seen.state.kind, *[(each.pid, each.memory) for each in seen.listed])
+"""
+    assert run_python(simulated, script, variables=MINE).strip() == f"fine ({FIRST_PID}, {MIB})"
 
 
 MOUNTED = """
