@@ -37,9 +37,10 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _service() -> GpuService:
     # Not at the top: the other commands need nothing of it.
+    from .ownership import NO_SERVER
     from .service import GpuService, NoPrograms
 
-    return GpuService(NoPrograms(), accounting=False)
+    return GpuService(NoPrograms(), accounting=False, server=NO_SERVER)
 
 
 async def _once(arguments: argparse.Namespace) -> int:
@@ -66,8 +67,8 @@ async def _watch(arguments: argparse.Namespace) -> int:
         await _first_answer(service)
         if arguments.json:
             while True:
-                answer = await service.snapshot(0, 0)
-                print(json.dumps(_shown(answer["view"], arguments)), flush=True)
+                view = _with_newest(await service.snapshot(0, 0))
+                print(json.dumps(_shown(view, arguments)), flush=True)
                 await asyncio.sleep(_EVERY)
         from rich.live import Live
 
@@ -94,15 +95,18 @@ async def _first_answer(service: GpuService) -> dict[str, Any]:
 
 
 def _with_newest(answer: dict[str, Any]) -> dict[str, Any]:
-    """The view with the memory of the newest samples, which it follows only every 10 s."""
+    """The view with the figures of the newest samples, which it follows only every 10 s."""
     view: dict[str, Any] = answer["view"]
     newest = {each["device"]: each for each in answer["samples"]}
     devices = []
     for device in view["devices"]:
-        used = newest.get(device["uuid"], {}).get("used")
+        sample = newest.get(device["uuid"], {})
+        used, utilisation = sample.get("used"), sample.get("utilisation")
         if used is not None and device["memory_used"] is not None:
             free = device["memory_free"] + device["memory_used"] - used
             device = {**device, "memory_used": used, "memory_free": free}
+        if utilisation is not None:
+            device = {**device, "utilisation": utilisation, "utilisation_note": ""}
         devices.append(device)
     return {**view, "devices": devices}
 

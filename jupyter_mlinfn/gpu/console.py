@@ -63,7 +63,9 @@ def _device(view: dict[str, Any], device: dict[str, Any], used: Sequence[int | N
         rows.add_row("Board", Text.assemble((shared, "italic"), board))
     if view["driver"]:
         rows.add_row("Driver", f"{view['driver']['version']} · CUDA {view['driver']['cuda']}")
-    name = f"{device['name']} · MIG {device['profile']}" if device["kind"] == "mig" else device["name"]
+    name = device["name"]
+    if device["kind"] == "mig":
+        name = " ".join(part for part in (name, "· MIG", device["profile"]) if part)
     title = Text(name, style="bold")
     if view["simulated"]:
         title.append(" · simulated", style="magenta")

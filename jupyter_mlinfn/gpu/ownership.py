@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
-from .models import Owner, Program
+from .models import Owner, OwnerKind, Program
 from .procfs import Proc, Status
 from .shortname import program
 
@@ -16,6 +17,9 @@ from .shortname import program
 _DOCUMENT = "JPY_SESSION_NAME"
 _SERVER = "JPY_PARENT_PID"
 _TERMINAL = "PYXTERM_DIMENSIONS"
+
+NO_SERVER = 0
+"""In place of a server's process, for a command line: it knows programs by their environment alone."""
 
 
 class Belonging(NamedTuple):
@@ -28,7 +32,7 @@ class Owners:
 
     Args:
         programs: what runs in this server.
-        server: process of this server.
+        server: process of this server, or `NO_SERVER`.
         inherited: the server's own environment, of which its children's says nothing about them.
     """
 
@@ -37,7 +41,7 @@ class Owners:
     ) -> None:
         self._proc = proc
         self._server = server
-        self._inherited = inherited
+        self._inherited = inherited if server != NO_SERVER else {}
         self._roots = {program.pid: program for program in programs if program.pid is not None}
 
     def root(self, pid: int) -> Program | None:
@@ -69,6 +73,8 @@ class Owners:
     def _by_environment(self, status: Status) -> Belonging:
         mine = self._marks(status.pid)
         document = mine.get(_DOCUMENT, "")
+        if self._server == NO_SERVER:
+            return Belonging(self._by_name(document, mine, status))
         if _SERVER in mine:
             if not self._is_this_server(mine[_SERVER], status):
                 return Belonging(self._other(status), "Started by a kernel of another or an earlier server.")
@@ -83,6 +89,16 @@ class Owners:
             note = f"Started in a terminal, and detached from it. {_end(status.pid)}"
             return Belonging(self._other(status), note)
         return Belonging(self._other(status))
+
+    def _by_name(self, document: str, marks: Mapping[str, str], status: Status) -> Owner:
+        """What it was started for: a document, a kernel without one, or a terminal."""
+        if document:
+            kind: OwnerKind = "notebook" if document.endswith(".ipynb") else "kernel"
+            return Owner(kind, None, document.rpartition("/")[2], None)
+        other = self._other(status)
+        if _SERVER in marks:
+            return replace(other, kind="kernel")
+        return Owner("terminal", None, "a terminal", None) if _TERMINAL in marks else other
 
     def _marks(self, pid: int) -> dict[str, str]:
         environment = self._proc.environment(pid)

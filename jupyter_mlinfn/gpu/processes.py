@@ -35,7 +35,7 @@ class ProcessMap:
     Args:
         dev, proc: where device files and processes are.
         environment: of this server; default: what this process was started with and has set since.
-        server: process of this server.
+        server: process of this server, or `NO_SERVER`; default: this process.
     """
 
     def __init__(

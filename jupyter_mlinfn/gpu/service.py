@@ -38,6 +38,7 @@ class GpuService:
         changed: the state is another; called on the event loop's thread.
         driver_known: see `room.GpuRoom`.
         accounting: keep the account of use, which takes one reading a minute.
+        server: see `ProcessMap`.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class GpuService:
         driver_known: Callable[[str | None, str | None], None] = lambda cuda, version: None,
         accounting: bool = True,
         environment: Mapping[str, str] | None = None,
+        server: int | None = None,
     ) -> None:
         watchdog = Watchdog()
         self._programs = programs
@@ -56,7 +58,7 @@ class GpuService:
         self.sampler = Sampler(
             Inquiry(Nvml(watchdog), environment),
             watchdog,
-            ProcessMap(environment=environment).resolve,
+            ProcessMap(environment=environment, server=server).resolve,
             changed=lambda _: self._on_loop(self._look_again),
             measured=lambda seen: self._on_loop(self._account, seen),
             accounting=accounting,
@@ -140,6 +142,9 @@ class GpuService:
     @staticmethod
     def _said(picture: Picture) -> tuple[str | None, str | None] | None:
         seen = picture.seen
+        if picture.state.kind == "no_device":
+            # A driver that has nothing for this server is of no use to it.
+            return None, None
         if seen.cuda_version is not None:
             return seen.cuda_version, seen.driver_version
         return (None, None) if picture.state.kind == "no_library" else None

@@ -18,7 +18,7 @@ from jupyter_mlinfn.contract import document
 from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig, full_gpu
 from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID
 
-from ..support.gpu import GIB, MINE, environment_of
+from ..support.gpu import GIB, MIB, MINE, environment_of
 from ..support.server import wait_for
 
 COMMAND = [sys.executable, "-m", "jupyter_mlinfn.cli", "gpu"]
@@ -129,6 +129,31 @@ def test_watch_goes_on_until_it_is_stopped(simulated: SimulatedDriver) -> None:
         assert process.wait(20) == 0
     assert first["state"]["kind"] == "fine"
     assert changed["state"]["kind"] == "mig_destroyed"
+
+
+def test_watch_follows_the_memory_between_two_looks_at_all_the_rest(simulated: SimulatedDriver) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--watch", "--json"],
+        env=environment_of(simulated, MINE),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        first = json.loads(process.stdout.readline())["devices"][0]
+        # Too little for the processes to be looked at anew.
+        simulated.write(a100_mig({4_200_000: 3 * GIB + MIB}))
+        lines = 0
+        last = first
+        while last["memory_used"] == first["memory_used"]:
+            lines += 1
+            last = json.loads(process.stdout.readline())["devices"][0]
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(20) == 0
+    assert last["memory_used"] == first["memory_used"] + MIB
+    assert last["memory_free"] == first["memory_free"] - MIB
+    # A line each 2 s; all the rest is read every 10 s.
+    assert lines <= 3
 
 
 def test_watch_draws_on_a_terminal(simulated: SimulatedDriver) -> None:

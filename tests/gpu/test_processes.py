@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from jupyter_mlinfn.gpu.models import Board, Device, DriverProcess, GpuProcess, Processes, Program
+from jupyter_mlinfn.gpu.ownership import NO_SERVER
 from jupyter_mlinfn.gpu.processes import ProcessMap
 from tests.support.server import wait_for
 
@@ -207,6 +208,30 @@ def test_what_another_server_started_is_told(trees: Trees) -> None:
     row = one(resolve([DriverProcess(child, MIG, GIB)], [notebook(root.pid)]))
     assert (row.owner.kind, row.owner.title) == ("other", "sleep")
     assert row.note == "Started by a kernel of another or an earlier server."
+
+
+@pytest.mark.parametrize(
+    ("marks", "kind", "title"),
+    [
+        (
+            {"JPY_SESSION_NAME": "/home/me/work/train.ipynb", "JPY_PARENT_PID": "1"},
+            "notebook",
+            "train.ipynb",
+        ),
+        ({"JPY_PARENT_PID": "1"}, "kernel", "python"),
+        ({"PYXTERM_DIMENSIONS": "80x25"}, "terminal", "a terminal"),
+        ({}, "other", "python"),
+    ],
+)
+def test_a_command_line_names_programs_by_what_they_were_started_for(
+    trees: Trees, marks: Mapping[str, str], kind: str, title: str
+) -> None:
+    root = trees.ready(env=os.environ | marks)
+    # Run in a cell of that notebook, it has inherited the same.
+    row = one(resolve([DriverProcess(root.pid, MIG, GIB)], server=NO_SERVER, environment=marks))
+    assert (row.owner.kind, row.owner.id) == (kind, None)
+    assert row.owner.title.rstrip("0123456789.") == title
+    assert row.note == ""
 
 
 def test_what_is_detached_from_a_terminal_is_told(trees: Trees) -> None:

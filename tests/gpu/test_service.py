@@ -27,6 +27,7 @@ from ..support.gpu_looker import looking
 from ..support.server import TOKEN, Platform, Server, running, wait_for
 
 HELD = a100_mig({FIRST_PID: 3 * GIB})
+NONE = {"NVIDIA_VISIBLE_DEVICES": "none"}
 
 
 @pytest.fixture(autouse=True)
@@ -302,6 +303,56 @@ def test_a_library_that_comes_later_is_found(tmp_path: Path) -> None:
         assert view["state"]["kind"] == "fine"
         assert view["simulated"]
         simulated.unload()
+
+
+def test_a_driver_that_has_nothing_for_this_server_is_no_gpu_here(simulated: SimulatedDriver) -> None:
+    code = """
+import asyncio
+from jupyter_mlinfn.gpu.service import GpuService, NoPrograms
+
+async def main():
+    gpu = GpuService(NoPrograms())
+    print(await gpu.ask_driver(), gpu.sampler.picture.state.kind)
+    gpu.close()
+
+asyncio.run(main())
+"""
+    given, none = (run_python(simulated, code, variables=each) for each in (MINE, NONE))
+
+    assert given.split(" fine")[0] == f"('{HELD.cuda}', '{HELD.version}')"
+    assert none.strip() == "(None, None) no_device"
+
+
+def test_a_failure_of_ours_is_logged_once_and_tried_again(simulated: SimulatedDriver) -> None:
+    code = """
+import asyncio, logging
+from jupyter_mlinfn.gpu import sampler, service
+sampler._RETRY_FIRST, sampler._RETRY_LAST = 0.05, 0.1
+
+class Programs(service.NoPrograms):
+    async def running(self):
+        return [] if done else [None]
+
+logged, done, kinds = [], False, []
+logging.getLogger("jupyter_mlinfn.gpu.sampler").addFilter(lambda record: logged.append(record))
+
+async def main():
+    global done
+    gpu = service.GpuService(Programs(), accounting=False)
+    for _ in range(3):
+        await gpu.ask_driver()
+        kinds.append(gpu.sampler.picture.state.kind)
+    done = True
+    while gpu.sampler.picture.state.kind != "fine":
+        await gpu.snapshot(0, 0)
+        await asyncio.sleep(0.05)
+    print(len(logged), *kinds)
+    gpu.close()
+
+service._PROGRAMS_FRESH = service._MEASURE_LIMIT = 0.1
+asyncio.run(main())
+"""
+    assert run_python(simulated, code, variables=MINE).split() == ["1", *3 * ["driver_error"]]
 
 
 def test_what_came_back_is_seen_again(simulated: SimulatedDriver) -> None:
