@@ -69,18 +69,19 @@ def _begin(framework: Framework, ran: Ran) -> tuple[Finding, str]:
         reason="failed",
         sentence="",
         device=str(device["name"]) if device.get("name") else None,
-        uuid=_uuid(device.get("uuid")),
+        uuid=_uuid(device.get("uuid"), str(device.get("name") or "")),
         details="\n".join(dict.fromkeys(text.strip() for text in said if text.strip()))[:4000],
         seconds=round(ran.seconds, 1),
     )
     return found, f"{framework.name} {version}" if version else framework.name
 
 
-def _uuid(told: object) -> str | None:
-    """As NVML writes it: PyTorch leaves the kind out."""
+def _uuid(told: object, name: str) -> str | None:
+    """As NVML writes it: PyTorch leaves the kind out, and of a MIG instance it may be the instance's."""
     if not told:
         return None
-    return str(told) if str(told).startswith(("GPU-", "MIG-")) else f"GPU-{told}"
+    known = str(told).startswith(("GPU-", "MIG-")) or " MIG " in name
+    return str(told) if known else f"GPU-{told}"
 
 
 def _torch_instead(framework: Framework, here: Here) -> str:
