@@ -162,6 +162,10 @@ function describeWhen(check: IGpuCheck, trans: TranslationBundle): string {
     timeStyle: 'short'
   });
   const cuda = check.driver?.cuda;
+  if (check.driver === null) {
+    // A driver that was not heard may hang: that is not to have none.
+    return trans.__('checked on %1 on %2', time, check.server);
+  }
   return cuda
     ? trans.__(
         'checked on %1 on %2, whose driver supports CUDA %3',

@@ -14,6 +14,7 @@ import {
   formatMemory,
   formatMemoryOf,
   formatTime,
+  isReadable,
   numberAmong
 } from './words';
 
@@ -37,8 +38,9 @@ export function Device(props: {
   const level = levelOf(view.state, memory);
   const points = model.history.points(device.uuid);
   const end = model.history.end;
-  const endLabel =
-    end === null || model.isCurrent ? trans.__('now') : formatTime(end);
+  // A driver that hangs gives no samples, however often the server is asked.
+  const isNow = model.isCurrent && isReadable(view);
+  const endLabel = end === null || isNow ? trans.__('now') : formatTime(end);
   return (
     <section
       className="jp-mlinfn-Gpu-part"
@@ -125,7 +127,7 @@ function Compute(props: {
         explanation={
           device.kind === 'mig'
             ? trans.__(
-                'Up to the A100 the driver measures computing for whole boards only. That figure would be about everybody on the board, so it is not shown as yours. It does not mean that nothing is computed.'
+                'Before Hopper the driver measures computing for whole boards only. That figure would be about everybody on the board, so it is not shown as yours. That there is none does not mean that nothing is computed.'
               )
             : trans.__(
                 'The driver gives no figure. It does not mean that nothing is computed.'

@@ -80,6 +80,16 @@ describe('the check of the GPU', () => {
     expect(all).toContain('Kernels take PyTorch from elsewhere.');
   });
 
+  it('does not take a driver that was not heard for none', () => {
+    const none = { cuda: null, version: null, simulated: false };
+    show(gpuCheck({ driver: none }));
+    show(gpuCheck({ driver: null }));
+    const [without, unheard] = screen.getAllByTestId('gpu-check');
+    expect(without.textContent).toContain('on your server gpu, without a GPU');
+    expect(unheard.textContent).toContain('on your server gpu');
+    expect(unheard.textContent).not.toContain('without a GPU');
+  });
+
   it('says when it need not hold any more', () => {
     show(gpuCheck({ stale: 'environment' }));
     const all = screen.getByTestId('gpu-check').textContent;

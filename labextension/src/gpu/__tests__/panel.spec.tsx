@@ -177,6 +177,16 @@ describe('the GPU panel', () => {
     model.dispose();
   });
 
+  it('does not say that what was read before a hang is of now', async () => {
+    const { container, model, read } = await show({});
+    const edge = (): string | null | undefined =>
+      container.querySelector('figcaption span:last-child')?.textContent;
+    expect(edge()).toBe('now');
+    await read({ state: state({ kind: 'hanging', severity: 'error' }) });
+    expect(edge()).toMatch(/\d:\d\d:\d\d/);
+    model.dispose();
+  });
+
   it('says why there is none, and what to do', async () => {
     const { container, model } = await show({
       present: false,
