@@ -139,7 +139,10 @@ export function describeUsage(
       ? trans.__('Held: not known')
       : trans.__('Held %1', formatDuration(held, trans)),
     used !== null
-      ? trans.__('in use about %1', formatDuration(used, trans))
+      ? used < 60
+        ? // One reading a minute tells no more.
+          trans.__('in use less than a minute')
+        : trans.__('in use about %1', formatDuration(used, trans))
       : accounting
         ? trans.__('in use: not known')
         : trans.__('in use: not counted on this server')

@@ -53,6 +53,9 @@ describe('the words of the GPU room', () => {
       '6.4 slice-hours held, about 1.4 of them in use'
     );
     expect(describeSliceHours({ ...usage, slices: null }, trans)).toBe('');
+    expect(describeUsage({ ...usage, used_seconds: 0 }, trans)).toBe(
+      'Held 3 h 12 min · in use less than a minute'
+    );
     const off = { ...usage, used_seconds: null, accounting: false };
     expect(describeUsage(off, trans)).toBe(
       'Held 3 h 12 min · in use: not counted on this server'
