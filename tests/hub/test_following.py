@@ -7,7 +7,8 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from math import inf
@@ -110,15 +111,24 @@ def scene(following_hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Scene
     settings["replaced"] = STOCK
     for name in ("works", "revoked"):
         (folders[name] / "account").write_text(str(time.time() + 300))
-    with ExitStack() as tabs:
-        servers = {
-            name: following_hub.start(name, settings=each, wait=False) for name, each in settings.items()
+
+    def working(until: Callable[[], bool]) -> bool:
+        """Those that are to be culled are at work up to now."""
+        for name in ("idle", "subclass"):
+            (folders[name] / "account").write_text(str(time.time()))
+        return until()
+
+    with ThreadPoolExecutor() as pool, ExitStack() as tabs:
+        starts = {
+            name: pool.submit(following_hub.start, name, settings=each) for name, each in settings.items()
         }
+        wait_for(lambda: working(lambda: all(start.done() for start in starts.values())), 120)
+        servers = {name: start.result() for name, start in starts.items()}
         for name, server in servers.items():
-            wait_for(server.ready)
             if name != "works":
                 tabs.enter_context(open_tab(server))
-        wait_for(lambda: reports(servers["revoked"]) in following_hub.log())
+        declared = [reports(servers[name]) for name in ("idle", "subclass", "revoked")]
+        wait_for(lambda: working(lambda: all(each in following_hub.log() for each in declared)))
         revoke(servers["revoked"])
         began = time.monotonic()
         (folders["revoked"] / "account").write_text(str(time.time() + 301))
