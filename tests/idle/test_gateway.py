@@ -1,0 +1,100 @@
+"""Kernels behind a gateway, as the gateway's answers tell of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from jupyter_mlinfn.idle.sources.gateway import ASK_EVERY, GatewayKernelSource
+from jupyter_mlinfn.times import iso
+from tests.support.clock import Clock
+from tests.support.kernels import until
+
+from datetime import datetime, timezone  # isort: skip
+
+
+class Gateway:
+    """Somebody else's server: what it answers."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.kernels: dict[str, dict[str, Any]] = {}
+        self.error: Exception | None = None
+        self.silent = asyncio.Event()
+        self.silent.set()
+        self.asked = 0
+        self.source = GatewayKernelSource(self.models, self.names, clock=self.clock, wall=self.clock.wall)
+
+    async def models(self) -> list[dict[str, Any]]:
+        self.asked += 1
+        await self.silent.wait()
+        if self.error is not None:
+            raise self.error
+        return list(self.kernels.values())
+
+    async def names(self) -> dict[str, tuple[str, str | None]]:
+        return {"one": ("train.ipynb", "work/train.ipynb")}
+
+    def says(self, kernel: str, state: str, ago: float = 0.0) -> None:
+        at = datetime.fromtimestamp(self.clock.wall() - ago, timezone.utc)
+        self.kernels[kernel] = {"id": kernel, "execution_state": state, "last_activity": iso(at)}
+
+    async def look(self) -> float | None:
+        self.clock.pass_time(ASK_EVERY)
+        await self.source.refresh()
+        return (await self.source.look(self.clock())).last
+
+
+async def test_a_busy_kernel_counts_and_then_the_gateways_own_time() -> None:
+    gateway = Gateway()
+    assert await gateway.look() is None
+    gateway.clock.pass_time(600)
+    gateway.says("one", "idle", ago=500)
+    assert await gateway.look() == pytest.approx(gateway.clock() - 500 - ASK_EVERY)
+    gateway.says("one", "busy", ago=500)
+    busy = await gateway.look()
+    assert busy == gateway.clock()
+    (kernel,) = gateway.source.busy()
+    assert (kernel.title, kernel.path, kernel.since) == ("train.ipynb", "work/train.ipynb", busy)
+    assert await gateway.look() == gateway.clock()
+    gateway.says("one", "idle", ago=500)
+    ended = await gateway.look()
+    assert ended == gateway.clock()
+    assert gateway.source.busy() == []
+    assert await gateway.look() == ended
+
+
+async def test_a_busy_kernel_that_is_gone_has_ended() -> None:
+    gateway = Gateway()
+    gateway.says("one", "busy")
+    await gateway.look()
+    gateway.kernels.clear()
+    ended = await gateway.look()
+    assert ended == gateway.clock()
+    assert await gateway.look() == ended
+
+
+async def test_looking_does_not_wait_for_a_gateway_and_asks_once() -> None:
+    gateway = Gateway()
+    gateway.silent.clear()
+    for _ in range(3):
+        gateway.clock.pass_time(ASK_EVERY)
+        assert (await gateway.source.look(gateway.clock())).last is None
+        await asyncio.sleep(0)
+    assert gateway.asked == 1
+    gateway.says("one", "busy")
+    gateway.silent.set()
+    await until(gateway.source.busy)
+    assert (await gateway.source.look(gateway.clock())).last == gateway.clock()
+    gateway.source.close()
+
+
+async def test_a_gateway_that_does_not_answer_is_told_until_it_does() -> None:
+    gateway = Gateway()
+    gateway.error = ConnectionRefusedError("no gateway")
+    with pytest.raises(ConnectionRefusedError):
+        await gateway.look()
+    gateway.error = None
+    assert await gateway.look() is None
