@@ -39,3 +39,15 @@ export const gpuIcon = new LabIcon({
     ' 3.5 0 0 0 0-7z"/>' +
     '<path d="M12.5 9.5h3v3h-3zM7 17.5h3V19H7zM11.5 17.5h3V19h-3z"/></g></svg>'
 });
+
+/**
+ * An hourglass: an end that comes near.
+ */
+export const hourglassIcon = new LabIcon({
+  name: 'jupyter-mlinfn:hourglass',
+  svgstr:
+    '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">' +
+    '<path class="jp-icon3" fill="#616161" d="M5 2h14v2h-1.5v3.5L13.5 12l4' +
+    ' 4.5V20H19v2H5v-2h1.5v-3.5l4-4.5-4-4.5V4H5zm3.5 2v2.7L12' +
+    ' 10.7l3.5-4V4zM12 13.3l-3.5 4V20h7v-2.7z"/></svg>'
+});

@@ -96,20 +96,22 @@ export class IdleActions {
     if (this._model.answer === null) {
       return this._describe(this._model.error);
     }
+    const keep = Dialog.createButton({
+      label: trans.__('Keep for…'),
+      accept: true,
+      actions: ['keep']
+    });
+    const close = Dialog.createButton({
+      label: trans.__('Close'),
+      accept: false
+    });
+    const buttons = this._canKeep ? [close, keep] : [close];
     const { button } = await showDialog({
       title: trans.__('Why will this server stop?'),
       body: new Why(this._model, this._desktop, trans),
       hasClose: true,
-      defaultButton: 1,
-      buttons: [
-        Dialog.createButton({
-          label: trans.__('Keep for…'),
-          accept: true,
-          displayType: 'default',
-          actions: ['keep']
-        }),
-        Dialog.createButton({ label: trans.__('Close'), accept: false })
-      ]
+      defaultButton: 0,
+      buttons
     });
     return button.actions.includes('keep') ? this.keep() : '';
   }
@@ -121,6 +123,12 @@ export class IdleActions {
     if (problem) {
       Notification.error(problem, { autoClose: false });
     }
+  }
+
+  private get _canKeep(): boolean {
+    return (
+      !this._model.isEnding && (this._model.answer?.next?.extendable ?? false)
+    );
   }
 
   /**

@@ -154,10 +154,7 @@ export function Countdown(props: {
       </p>
       <p className="jp-mlinfn-sr" aria-live="assertive">
         {told !== undefined &&
-          trans.__(
-            '%1 left.',
-            inLength(Math.min(told, Math.ceil(left)), trans)
-          )}
+          trans.__('Less than %1 left.', inLength(told, trans))}
       </p>
     </>
   );

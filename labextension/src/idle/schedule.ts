@@ -31,9 +31,10 @@ export function nextLook(
   const waits: number[] = [];
   for (const end of ends) {
     for (const before of [0, ...policy.warnings]) {
-      waits.push(end - before * 1000 + LATE - now);
+      waits.push(end - before * 1000 - now);
     }
   }
+  // What was due before is in the answer.
   const due = waits.filter(wait => wait > 0);
-  return due.length === 0 ? null : Math.min(...due);
+  return due.length === 0 ? null : Math.min(...due) + LATE;
 }

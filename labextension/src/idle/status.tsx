@@ -4,6 +4,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import React from 'react';
 
 import { useSignal } from '../hooks';
+import { hourglassIcon } from '../icons';
 import { IdleModel } from './model';
 import { formatClock } from './words';
 
@@ -70,7 +71,7 @@ export function Status(props: {
         .join('\n')}
       onClick={open}
     >
-      <span aria-hidden="true">⏳</span>
+      <hourglassIcon.react tag="span" width="14px" height="14px" />
       {text}
     </Button>
   );
