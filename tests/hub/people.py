@@ -190,6 +190,16 @@ class Stage:
         self.closers.callback(socket.close)
         return socket
 
+    def use_page(self) -> None:
+        """A person's input, as a page reports it, and the page's end; without us a request is all that
+        shows."""
+        self.server.get("api/kernels")
+        if self.mine:
+            page = uuid.uuid4().hex
+            for report in ({"input_seconds_ago": 0, "visible": True}, {"closing": True}):
+                status, body = self.server.request("POST", "api/mlinfn/idle/page", {"page": page, **report})
+                assert status == 204, body
+
     def leave_tab(self) -> None:
         """A visible JupyterLab that nobody looks at: its events, and its looks at what runs. The sockets
         of kernels and terminals stay open besides."""
