@@ -96,6 +96,12 @@ def _gpu(parser: argparse.ArgumentParser) -> None:
     commands.add_arguments(parser)
 
 
+def _idle(parser: argparse.ArgumentParser) -> None:
+    from .idle import commands
+
+    commands.add_arguments(parser)
+
+
 def _demo(parser: argparse.ArgumentParser) -> None:
     from .demo import command
 
@@ -106,6 +112,7 @@ def _demo(parser: argparse.ArgumentParser) -> None:
 _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "env": ("environments: create, list, show, delete", _env),
     "gpu": ("my GPU: how full it is, and what holds it", _gpu),
+    "idle": ("when this server is stopped, and to keep it", _idle),
     "demo": ("a small platform in a folder, to try everything out", _demo),
 }
 

@@ -19,7 +19,7 @@ class Reason:
     """Why this server is stopped.
 
     Attributes:
-        extendable: whether activity calls the stop off while pages save.
+        extendable: whether it is called off by somebody who is there, or by activity, while pages save.
     """
 
     why: Why
@@ -105,10 +105,11 @@ class Ending:
         if self.phase is not None:
             return
         self.reason = reason
-        self.phase, self.save_by = "saving", self._clock() + self.limits.save
+        began = self._clock()
+        self.phase, self.save_by = "saving", began + self.limits.save
         self._pages.ask_to_save()
         self._log.info("This server is being stopped: %s", reason.sentence)
-        self._task = asyncio.ensure_future(self._run(reason))
+        self._task = asyncio.ensure_future(self._run(reason, began))
         self._changed()
 
     def call_off(self) -> bool:
@@ -134,14 +135,14 @@ class Ending:
         if self._task is not None:
             self._task.cancel()
 
-    async def _run(self, reason: Reason) -> None:
-        began = self._clock()
+    async def _run(self, reason: Reason, began: Moment) -> None:
         holding = asyncio.ensure_future(self._around.hold_off(self.limits.hold_off))
         try:
             await self._saved(began)
         finally:
             holding.cancel()
-        if reason.extendable and not await self._around.still_wanted(began):
+        # Who asks for it knows what runs.
+        if reason.extendable and reason.why != "user" and not await self._around.still_wanted(began):
             self._log.info("The stop is called off: there is activity again.")
             self._over()
             return

@@ -24,6 +24,9 @@ FIRST_LOOK = 2.0
 """Seconds after its start at which a server begins to watch: others are done by then."""
 
 
+PID_VARIABLE = "MLINFN_SERVER_PID"
+"""Given to whatever a server starts, for `jupyter mlinfn idle` to find it, also from a tmux."""
+
 _NOT_FOR_CHILDREN = "MLINFN_IDLE_NOTIFY"
 
 
@@ -51,7 +54,10 @@ class IdleRoom:
         self._environment = dict(os.environ)
         # Kernels and terminals need not have it.
         os.environ.pop(_NOT_FOR_CHILDREN, None)
-        self._marker = mark(os.environ) if server is not None else ""
+        self._marker = ""
+        if server is not None:
+            self._marker = mark(os.environ)
+            os.environ[PID_VARIABLE] = str(os.getpid())
         self._changed = changed
         self._state, self._anchor = state, anchor
         self._started = time.monotonic()

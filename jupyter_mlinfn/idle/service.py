@@ -71,7 +71,9 @@ class Around:
     page: PageSource = field(default_factory=PageSource)
     ends: list[Callable[[], None]] = field(default_factory=list)
     ends_later: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    log: logging.Logger | logging.LoggerAdapter[Any] = logging.getLogger(__name__)
+    log: logging.Logger | logging.LoggerAdapter[Any] = field(
+        default_factory=lambda: logging.getLogger(__name__)
+    )
 
 
 class IdleService:
@@ -108,11 +110,11 @@ class IdleService:
         self._looking: asyncio.Future[None] | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._watching = False
+        self.watching = False
 
     def start(self) -> None:
         """Begin to watch, if there is anything that could end this server."""
-        self._watching = (
+        self.watching = (
             self.policy.timeout is not None
             or self.hub is not None
             or self.around.rules().timeout > 0
@@ -122,7 +124,7 @@ class IdleService:
 
     async def close(self) -> None:
         """The server ends, by us or by others; quickly, for whoever ends it may not wait a second."""
-        self._watching = False
+        self.watching = False
         await note_stop_of_others(self)
         if self._timer is not None:
             self._timer.cancel()
@@ -233,15 +235,16 @@ class IdleService:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._watching:
+        if self.watching:
             self._timer = asyncio.get_running_loop().call_later(pause, self._begin_tick)
 
     def _begin_tick(self) -> None:
         self._timer = None
         if self._upkeep is None or self._upkeep.done():
-            self._upkeep = asyncio.ensure_future(self._tick())
+            self._upkeep = asyncio.ensure_future(self.tick())
 
-    async def _tick(self) -> None:
+    async def tick(self) -> None:
+        """Look, and do what is due: tell the hub and the user, begin the end; then wait for the next."""
         try:
             await self.look(anew=True)
             facts = self._judge()
@@ -251,7 +254,7 @@ class IdleService:
             stop = own_stop(self._deadlines, facts, self.ending.limits)
             if stop is not None and facts.now >= stop.at and self.ending.phase is None:
                 await self._end_unless_active()
-        except Exception:  # noqa: BLE001 - logged with its trace
+        except Exception:
             # It goes on: a server that nobody warns of its end is what we are here against.
             self.around.log.exception("Watching for the end of this server failed; it is tried again")
         finally:
@@ -259,6 +262,8 @@ class IdleService:
 
     async def _end_unless_active(self) -> None:
         await self.account.refresh()
+        if self.hub is not None:
+            await self.hub.read()
         await self.look(anew=True)
         facts = self._judge()
         stop = own_stop(self._deadlines, facts, self.ending.limits)

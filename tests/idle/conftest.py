@@ -1,0 +1,171 @@
+"""The room with everything outside of it under the test's hand: clocks, the hub, the storage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from jupyter_mlinfn.idle.account import Account
+from jupyter_mlinfn.idle.clocks import Clocks
+from jupyter_mlinfn.idle.deadlines import ServerRules
+from jupyter_mlinfn.idle.ending import Limits
+from jupyter_mlinfn.idle.hubside import HubSide
+from jupyter_mlinfn.idle.models import Moment, Policy, Signal, SignalSource
+from jupyter_mlinfn.idle.policy import Culler
+from jupyter_mlinfn.idle.service import Around, Away, IdleService
+from jupyter_mlinfn.idle.sources.page import PageSource
+
+from ..support.clock import Clock
+
+QUICK = Limits(save=0.3, hidden=0.1, nobody=0.02, write=0.3, stop=0.1)
+
+
+class SleepyClock(Clock):
+    """Also of a machine that may sleep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asleep = 0.0
+
+    def boot(self) -> float:
+        return self.now + self.asleep
+
+    def sleep(self, seconds: float) -> None:
+        """The machine sleeps: no second passes for its processes, all do for others."""
+        self.asleep += seconds
+        self.offset += seconds
+
+    def clocks(self) -> Clocks:
+        return Clocks(self, self.wall, self.boot)
+
+
+class Told:
+    """A source that says what a test tells it."""
+
+    def __init__(self, source: SignalSource = "kernels") -> None:
+        self.source = source
+        self.last: Moment | None = None
+        self.detail = ""
+        self.error: Exception | None = None
+        self.looks = 0
+
+    async def look(self, now: Moment) -> Signal:
+        self.looks += 1
+        if self.error is not None:
+            raise self.error
+        return Signal(self.source, self.last, self.detail)
+
+
+class OtherHub:
+    """A hub as its API behaves; up or down, with a token that may more or less."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.up = True
+        self.may_stop = True
+        self.may_read = False
+        self.started: float | None = None
+        self.last: float | None = None
+        self.posts: list[float] = []
+        self.stopped = asyncio.Event()
+
+    async def post_activity(self, epoch: float) -> bool:
+        if self.up:
+            assert epoch <= self._clock.wall() + 3600, "the hub refuses more than an hour ahead"
+            self.posts.append(epoch)
+            self.last = max(epoch, self.last or 0.0)
+        return self.up
+
+    async def read_own_server(self) -> tuple[float | None, float | None] | None:
+        return (self.last, self.started) if self.up and self.may_read else None
+
+    async def stop_own_server(self) -> bool:
+        if self.up and self.may_stop:
+            self.stopped.set()
+        return self.up and self.may_stop
+
+
+class World:
+    """One service and what is around it."""
+
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        *,
+        culler: Culler | None = None,
+        hub: bool = False,
+        environment: Mapping[str, str] | None = None,
+        away: Away | None = None,
+        limits: Limits = QUICK,
+    ) -> None:
+        self.clock = SleepyClock()
+        self.started = self.clock.now
+        self.kernels = Told()
+        self.rules = ServerRules()
+        self.changes = 0
+        self.records: list[Mapping[str, Any]] = []
+        self.storage_error: OSError | None = None
+        self.ended = asyncio.Event()
+        self.other_hub = OtherHub(self.clock)
+        policy, culler = policy or Policy(3600.0), culler or Culler()
+        clocks = self.clock.clocks()
+        self.page = PageSource(clock=self.clock)
+        around = Around(
+            self._changed,
+            lambda: self.rules,
+            environment or {},
+            self._write,
+            self.ended.set,
+            away,
+            self.page,
+        )
+        self.service = IdleService(
+            Account(
+                [self.kernels, self.page],
+                started=self.started,
+                timeout=policy.timeout,
+                longest_life=policy.longest_life,
+            ),
+            policy,
+            culler,
+            around,
+            started=self.started,
+            hub=HubSide(self.other_hub, clocks, culler, 300.0) if hub else None,
+            clocks=clocks,
+            limits=limits,
+        )
+
+    async def at(self, seconds: float) -> dict[str, Any]:
+        """What `GET idle` answers that long after the start, when what was due is done."""
+        self.clock.now = self.started + seconds
+        await self.service.tick()
+        return await self.service.answer()
+
+    async def over(self) -> Mapping[str, Any]:
+        """The record of the stop, once the process is told to end or the hub to end it;
+        time passes meanwhile."""
+        ends = [asyncio.ensure_future(each.wait()) for each in (self.ended, self.other_hub.stopped)]
+        for _ in range(1000):
+            done, waiting = await asyncio.wait(ends, timeout=0.01, return_when=asyncio.FIRST_COMPLETED)
+            if done:
+                for each in waiting:
+                    each.cancel()
+                return self.records[-1] if self.records else {}
+            self.clock.pass_time(0.01)
+        raise AssertionError("nothing ended")
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def _write(self, body: Mapping[str, Any]) -> None:
+        if self.storage_error is not None:
+            raise self.storage_error
+        self.records.append(body)
+
+
+@pytest.fixture
+def clock() -> SleepyClock:
+    return SleepyClock()
