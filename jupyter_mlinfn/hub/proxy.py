@@ -67,6 +67,7 @@ class MlinfnProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # jupyterhub ha
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)
         self._declared: dict[tuple[str, str], float] = {}
+        self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def get_all_routes(self) -> dict[str, dict[str, Any]]:
         """As the base class; without `last_activity` for servers that declare."""
@@ -107,7 +108,9 @@ class MlinfnProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # jupyterhub ha
         )
         name, value = DECLARATION
         try:
-            answer = await self._http.fetch(request, raise_error=False)
+            # Waiting for one's turn is not the server's time to answer.
+            async with self._turns:
+                answer = await self._http.fetch(request, raise_error=False)
         except Exception as error:  # noqa: BLE001 - the hub reads all its routes, also when one server is ill
             self.log.debug("%s does not say whether it reports its activity: %s", route["routespec"], error)
             return None
@@ -118,7 +121,7 @@ class MlinfnProxy(ConfigurableHTTPProxy):  # type: ignore[misc]  # jupyterhub ha
 
     @cached_property
     def _http(self) -> AsyncHTTPClient:
-        return AsyncHTTPClient(force_instance=True, max_clients=_AT_ONCE, max_body_size=_LONGEST_ANSWER)
+        return AsyncHTTPClient(force_instance=True, max_clients=2 * _AT_ONCE, max_body_size=_LONGEST_ANSWER)
 
     @cached_property
     def _internal_ssl(self) -> ssl.SSLContext | None:
