@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
+from websocket import create_connection
 
 from jupyter_mlinfn.idle.sources.gateway import ASK_EVERY, GatewayKernelSource
 from jupyter_mlinfn.times import iso
 from tests.support.clock import Clock
 from tests.support.kernels import until
-
-from datetime import datetime, timezone  # isort: skip
+from tests.support.server import TOKEN, Platform, running
 
 
 class Gateway:
@@ -98,3 +102,56 @@ async def test_a_gateway_that_does_not_answer_is_told_until_it_does() -> None:
         await gateway.look()
     gateway.error = None
     assert await gateway.look() is None
+
+
+async def test_the_answers_of_a_real_server_as_the_gateway(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    with running(Platform(tmp_path / "gateway", [])) as server:
+
+        async def models() -> list[dict[str, Any]]:
+            _, kernels = await asyncio.to_thread(server.request, "GET", "api/kernels")
+            return list(kernels)
+
+        async def names() -> dict[str, tuple[str, str | None]]:
+            return {}
+
+        source = GatewayKernelSource(models, names)
+        _, kernel = server.request("POST", "api/kernels", {"name": "python3"})
+        address = f"{server.url.replace('http', 'ws')}/api/kernels/{kernel['id']}/channels?token={TOKEN}"
+        page = await asyncio.to_thread(create_connection, address)
+        try:
+
+            async def looked() -> float | None:
+                await source.refresh()
+                return (await source.look(time.monotonic())).last
+
+            # The page's coming is no activity, as the gateway has it; the kernel's start is.
+            started = await looked()
+            assert source.busy() == []
+            page.send(json.dumps(request("kernel_info_request")))
+            await asyncio.to_thread(hear, page, "kernel_info_reply")
+            assert await looked() == started
+            code = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
+            page.send(json.dumps(request("execute_request", code=code, silent=False)))
+            await asyncio.to_thread(hear, page, "execute_input")
+            assert (await looked() or 0) > (started or 0)
+            assert [busy.kernel_id for busy in source.busy()] == [kernel["id"]]
+            go.touch()
+            await asyncio.to_thread(hear, page, "execute_reply")
+            await source.refresh()
+        finally:
+            page.close()
+        ended = await looked()
+        assert source.busy() == []
+        assert await looked() == ended
+
+
+def request(kind: str, **content: Any) -> dict[str, Any]:
+    header = {"msg_id": kind, "msg_type": kind, "session": "s", "username": "", "version": "5.4"}
+    message = {"header": {**header, "date": "2026-11-24T00:00:00Z"}, "content": content}
+    return {**message, "parent_header": {}, "metadata": {}, "channel": "shell", "buffers": []}
+
+
+def hear(page: Any, kind: str) -> None:
+    while json.loads(page.recv())["msg_type"] != kind:
+        pass

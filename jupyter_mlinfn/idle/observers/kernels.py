@@ -49,8 +49,10 @@ def observe(manager: Any, source: KernelSource) -> Callable[[], None]:
 
     manager.start_watching_activity = start_watching
     for kernel_id in manager.list_kernel_ids():
-        manager.stop_watching_activity(kernel_id)
-        start_watching(kernel_id)
+        # One that is starting is watched in a moment, by what is ours by now.
+        if getattr(manager.get_kernel(kernel_id), "_activity_stream", None) is not None:
+            manager.stop_watching_activity(kernel_id)
+            start_watching(kernel_id)
 
     def end() -> None:
         manager.start_watching_activity = start
