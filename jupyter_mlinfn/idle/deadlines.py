@@ -24,13 +24,15 @@ class HubKnows:
 
     Attributes:
         accepted: the last activity that the hub has taken from us; None for none yet.
-        slept: `Clocks.slept` then: the hub's clock goes on while this machine sleeps.
+        slept, slept_at_start: `Clocks.slept` then, and when this server started: the hub's clock goes
+            on while this machine sleeps.
         seen: its last activity as read from the hub, where the token may.
         started: its start as read from the hub.
     """
 
     accepted: Moment | None = None
     slept: float = 0.0
+    slept_at_start: float = 0.0
     seen: Moment | None = None
     started: Moment | None = None
 
@@ -99,7 +101,7 @@ def reckon(facts: Facts, clocks: Clocks) -> list[Deadline]:
     found = [
         *_policy(facts),
         *_hub_culler(facts, clocks),
-        *_maximum_age(facts),
+        *_maximum_age(facts, clocks),
         *_server_timeout(facts),
         *_kernel_culling(facts),
         *_allocation(facts, clocks),
@@ -125,12 +127,17 @@ def hub_limit(facts: Facts, clocks: Clocks) -> Moment | None:
 
 
 def _hub_counts_from(facts: Facts, hub: HubKnows, clocks: Clocks) -> Moment:
-    known = [facts.started]
+    known = [_started(facts, hub, clocks)]
     if hub.accepted is not None:
         known.append(hub.accepted - (clocks.slept() - hub.slept))
     if hub.seen is not None:
         known.append(hub.seen)
     return max(known)
+
+
+def _started(facts: Facts, hub: HubKnows, clocks: Clocks) -> Moment:
+    """This server's start, as far back as it is for the hub."""
+    return facts.started - (clocks.slept() - hub.slept_at_start)
 
 
 def _policy(facts: Facts) -> list[Deadline]:
@@ -160,13 +167,13 @@ _SWEEP = 10.0
 """Seconds that the culler's round over all servers may take."""
 
 
-def _maximum_age(facts: Facts) -> list[Deadline]:
+def _maximum_age(facts: Facts, clocks: Clocks) -> list[Deadline]:
     age = facts.culler.max_age
     if facts.hub is None or age is None:
         return []
     read = facts.hub.started
     # The hub reckons from before this process was there.
-    started = read if read is not None else facts.started - min(SPAWN_TIME, age / 20)
+    started = read if read is not None else _started(facts, facts.hub, clocks) - min(SPAWN_TIME, age / 20)
     detail = f"JupyterHub stops every server {duration(age)} after its start, whatever it does."
     known: Certainty = "certain" if read is not None else "estimate"
     return [Deadline("hub_maximum_age", started + age, known, "stop_server", False, detail)]

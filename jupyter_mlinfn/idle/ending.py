@@ -99,13 +99,14 @@ class Ending:
         self.save_by: Moment | None = None
         self.reason: Reason | None = None
         self.written = False
+        self._began: Moment = float("inf")
 
     def begin(self, reason: Reason) -> None:
         """Start to end; nothing happens while an end is under way."""
         if self.phase is not None:
             return
         self.reason = reason
-        began = self._clock()
+        began = self._began = self._clock()
         self.phase, self.save_by = "saving", began + self.limits.save
         self._pages.ask_to_save()
         self._log.info("This server is being stopped: %s", reason.sentence)
@@ -125,6 +126,19 @@ class Ending:
         self._task.cancel()
         self._over()
         return True
+
+    def person_at(self, at: Moment) -> None:
+        """Somebody used a page then: who comes back while pages save, before all have answered, stays.
+
+        Not who asked for the stop: they may move the pointer after that.
+        """
+        if (
+            self.phase == "saving"
+            and self.reason is not None
+            and self.reason.why != "user"
+            and at > self._began
+        ):
+            self.call_off()
 
     def answered(self) -> None:
         """A page has reported."""

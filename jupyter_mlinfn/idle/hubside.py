@@ -46,7 +46,7 @@ class HubSide:
         self._clocks = clocks
         self._culler = culler
         self._every = every
-        self.knows = HubKnows()
+        self.knows = HubKnows(slept=clocks.slept(), slept_at_start=clocks.slept())
         self.failed = False
         """Whether the hub did not take the last report."""
         self.read_at = self._told_at = float("-inf")

@@ -147,6 +147,17 @@ async def test_somebody_who_is_there_calls_it_off() -> None:
     assert not world.ended.is_set()
 
 
+async def test_somebody_who_comes_back_to_a_page_calls_it_off() -> None:
+    world = World(limits=Limits(save=600, hidden=600, nobody=600, write=1, stop=1))
+    await ending(world)
+    await world.service.page({**PAGE, "input_seconds_ago": 3})
+    assert world.service.phase() == "saving"
+    world.clock.pass_time(5)
+    await world.service.page({**PAGE, "input_seconds_ago": 1})
+
+    assert world.service.phase() == "active"
+
+
 async def test_it_can_end_again_after_it_was_called_off() -> None:
     world = World()
     await ending(world)
