@@ -26,10 +26,12 @@ def draw(view: dict[str, Any], samples: Sequence[dict[str, Any]], *, processes: 
     parts: list[RenderableType] = []
     if view["simulated"]:
         parts.append(Text("Simulated: there is no real GPU behind these figures.", style="bold magenta"))
-    parts += [
-        _device(view, device, [each["used"] for each in samples if each["device"] == device["uuid"]])
-        for device in view["devices"]
-    ]
+    ambiguous = view["selection"]["ambiguous"]
+    if not ambiguous:
+        parts += [
+            _device(view, device, [each["used"] for each in samples if each["device"] == device["uuid"]])
+            for device in view["devices"]
+        ]
     state = view["state"]
     if state["kind"] != "fine" or not parts:
         if view["present"]:
@@ -40,16 +42,34 @@ def draw(view: dict[str, Any], samples: Sequence[dict[str, Any]], *, processes: 
             parts.append(Text("There is no GPU here.", style="bold"))
     if view["selection"]["note"] and view["selection"]["note"] not in state["sentence"]:
         parts.append(Text(view["selection"]["note"]))
-    if processes and view["devices"]:
+    if ambiguous:
+        parts.append(_candidates(view["devices"]))
+    elif processes and view["devices"]:
         parts.append(_processes(view["processes"]))
     return Group(*parts)
+
+
+def _candidates(devices: Sequence[dict[str, Any]]) -> RenderableType:
+    """Those that may be the user's, of which no figures are known."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("One of these")
+    table.add_column("UUID", overflow="fold")
+    for device in devices:
+        table.add_row(_name(device), device["uuid"])
+    return table
+
+
+def _name(device: dict[str, Any]) -> str:
+    if device["kind"] == "gpu":
+        return str(device["name"])
+    return " ".join(part for part in (device["name"], "· MIG", device["profile"]) if part)
 
 
 def _device(view: dict[str, Any], device: dict[str, Any], used: Sequence[int | None]) -> RenderableType:
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(ratio=1)
-    rows.add_row("Memory", _memory(device))
+    rows.add_row("Memory", _memory(device, low=view["state"]["kind"] == "memory_low"))
     line = _sparkline(used, device["memory_total"])
     if line:
         rows.add_row("", Text(line, style="cyan"))
@@ -63,22 +83,22 @@ def _device(view: dict[str, Any], device: dict[str, Any], used: Sequence[int | N
         rows.add_row("Board", Text.assemble((shared, "italic"), board))
     if view["driver"]:
         rows.add_row("Driver", f"{view['driver']['version']} · CUDA {view['driver']['cuda']}")
-    name = device["name"]
-    if device["kind"] == "mig":
-        name = " ".join(part for part in (name, "· MIG", device["profile"]) if part)
-    title = Text(name, style="bold")
+    title = Text(_name(device), style="bold")
     if view["simulated"]:
         title.append(" · simulated", style="magenta")
-    style = _STYLES[view["state"]["severity"]]
+    # Where it is about another device, that one is named below.
+    is_other = view["state"]["partial"] and device["memory_used"] is not None
+    style = _STYLES["ok" if is_other else view["state"]["severity"]]
     return Panel(rows, title=title, title_align="left", border_style=style, width=90)
 
 
-def _memory(device: dict[str, Any]) -> RenderableType:
+def _memory(device: dict[str, Any], *, low: bool) -> RenderableType:
+    """Coloured as in the panel: of several devices those are meant that really are nearly full."""
     used, total = device["memory_used"], device["memory_total"]
     if used is None or not total:
         return Text(f"? of {gibibytes(total)}")
-    part = used / total
-    style = "red" if part >= 0.9 else "yellow" if part >= 0.75 else "green"
+    taken = 1 - device["memory_free"] / total
+    style = "green" if not low or taken < 0.8 else "red" if taken >= 0.97 else "yellow"
     row = Table.grid(padding=(0, 2))
     row.add_row(
         ProgressBar(total=total, completed=used, width=28, complete_style=style, finished_style=style),

@@ -94,7 +94,9 @@ def _tell(service: GpuService, families: dict[str, Metric], told: set[tuple[str,
     if picture.seen.present:
         for kind in STATES:
             tell("state", "state", kind, float(kind == picture.state.kind))
-    for device in picture.seen.selection.devices:
+    # Where it is not known which is the user's, nothing is told of the others'.
+    selection = picture.seen.selection
+    for device in () if selection.ambiguous else selection.devices:
         newest = service.sampler.history.newest(device.uuid)
         if newest is not None and newest[0] <= FRESH and newest[1] is not None:
             tell("used", "device", device.uuid, newest[1])

@@ -166,9 +166,11 @@ class Selection:
             where there is none.
         ambiguous: several are left and nothing tells which is meant.
         note: a sentence for the user; empty where there is nothing to say.
+        missing: whether more devices are named than the driver lists.
     """
 
     devices: Sequence[Device]
     source: str | None
     ambiguous: bool = False
     note: str = ""
+    missing: bool = False

@@ -63,6 +63,9 @@ GRAVE = (
 )
 """What concerns the driver or the board as a whole; any other answer concerns the figure asked for."""
 
+WHOLE = (Code.UNINITIALIZED, Code.DRIVER_NOT_LOADED, Code.VERSION_MISMATCH)
+"""What concerns the driver, and so all devices."""
+
 
 class NvmlError(Exception):
     """A call failed.

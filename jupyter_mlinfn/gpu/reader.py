@@ -19,6 +19,7 @@ Value = TypeVar("Value")
 
 NOT_REPORTED_MIG = "not reported by the driver for this MIG instance"
 NOT_REPORTED = "not reported by the driver"
+BEING_MEASURED = "being measured"
 
 _PROFILE = re.compile(r" MIG (\S+)$")
 _VENDOR = re.compile(r"^NVIDIA\s+")
@@ -177,7 +178,7 @@ class Reader:
             if error.code in GRAVE:
                 raise
             return None, NOT_REPORTED_MIG
-        return value, "" if value is not None else "being measured"
+        return value, "" if value is not None else BEING_MEASURED
 
     def _counters(self, device: Device) -> _Counters | None:
         board = self._boards.get(device.board.uuid)
@@ -185,7 +186,8 @@ class Reader:
             return None
         if not self._reported(lambda: self._nvml.gpm_supported(board)):
             return None
-        return _Counters(self._nvml, board, device.gi)
+        instance = device.gi
+        return self._reported(lambda: _Counters(self._nvml, board, instance))
 
     def board(self, device: Device) -> BoardReading:
         """Figures of the whole board that the device is on; what is not reported is None.
@@ -233,10 +235,18 @@ class _Counters:
     """A board's counters for one MIG instance, read again and again."""
 
     def __init__(self, nvml: Nvml, board: Handle, gpu_instance: int) -> None:
+        """Raises:
+        NvmlError: it has no room for them; what it gave is given back.
+        """
         self._nvml = nvml
         self._board = board
         self._gpu_instance = gpu_instance
-        self._samples: list[Any] = [nvml.gpm_alloc(), nvml.gpm_alloc()]
+        self._samples: list[Any] = [nvml.gpm_alloc()]
+        try:
+            self._samples.append(nvml.gpm_alloc())
+        except NvmlError:
+            self.free()
+            raise
         self._read_at: float | None = None
         self._last: float | None = None
 

@@ -33,6 +33,7 @@ _RETRY_LAST_UNSEEN = 3600.0
 _NEVER = float("-inf")
 _FAILED = State("driver_error", "See the server's log.")
 _NOT_NOW = "Not known: the driver does not tell at the moment."
+_WHOSE = "Not looked at: it is not known which device is yours."
 
 
 class Resolve(Protocol):
@@ -233,7 +234,9 @@ class Sampler:
         if self._stopped:
             return True
         never_asked = self._sampled == _NEVER
-        return not (self.watched or (self._accounting and (never_asked or self._inquiry.had_device)))
+        # A driver may come up after the server: where a GPU ought to be, it is looked for on.
+        awaited = never_asked or self._inquiry.had_device or self._picture.seen.present
+        return not (self.watched or (self._accounting and awaited))
 
     def _every(self, watched: bool) -> float:
         well = self._picture.state.readable
@@ -246,7 +249,8 @@ class Sampler:
         slow = watched and (thorough or now - self._slow >= SLOW_EVERY or self._jumped(seen))
         if slow:
             seen = self._inquiry.slow(seen)
-        for device in seen.selection.devices:
+        ours = () if seen.selection.ambiguous else seen.selection.devices
+        for device in ours:
             utilisation, _ = seen.utilisation.get(device.uuid, (None, ""))
             self.history.add(device.uuid, seen.used(device.uuid), utilisation)
         before = self._picture
@@ -277,15 +281,18 @@ class Sampler:
         processes = before.processes
         if not state.readable:
             processes = Processes(note=_NOT_NOW if seen.selection.devices else "")
+        elif seen.selection.ambiguous:
+            processes = Processes(note=_WHOSE)
         elif fresh:
+            answering = [device for device in seen.selection.devices if device.uuid in seen.memory]
             with self._lock:
                 programs = self._programs
             processes = self._resolve(
                 seen.listed,
                 programs,
                 driver_version=seen.driver_version,
-                devices=seen.selection.devices,
-                used={device.uuid: seen.used(device.uuid) for device in seen.selection.devices},
+                devices=answering,
+                used={device.uuid: seen.used(device.uuid) for device in answering},
                 why_not_listed=seen.why_not_listed,
             )
         return Picture(seen, state, since, processes)

@@ -44,11 +44,13 @@ class _Named:
 
     Attributes:
         devices: None where it says nothing.
+        missing: see `Selection`.
     """
 
     devices: Sequence[Device] | None
     note: str = ""
     unsure: bool = False
+    missing: bool = False
 
 
 def select(
@@ -72,7 +74,7 @@ def select(
         within = given.devices if given.devices is not None and not given.unsure else can_read
         return _cuda(cuda, devices, within, by_bus=environment.get(CUDA_ORDER) == "PCI_BUS_ID")
     if given.devices is not None:
-        return Selection(given.devices, CONTAINER, given.unsure, given.note)
+        return Selection(given.devices, CONTAINER, given.unsure, given.note, given.missing)
     if len(can_read) > 1:
         note = f"{len(can_read)} devices can be read, and neither {CUDA} nor {CONTAINER} names one."
         return Selection(can_read, DRIVER, True, note)
@@ -82,7 +84,16 @@ def select(
 def names_devices(environment: Mapping[str, str], mounts: Sequence[str] = ()) -> bool:
     """Whether somebody meant this server to have a certain GPU; ``all`` is an image's default."""
     names = _elements(environment.get(CONTAINER, ""), mounts)
-    return any(name not in ("all", "none", "void") for name in names)
+    used = [name.strip() for name in environment.get(CUDA, "").split(",")]
+    return not denies_devices(environment, mounts) and (
+        any(name not in ("all", "none", "void") for name in names)
+        or any(name[:4].upper() in ("GPU-", "MIG-") for name in used)
+    )
+
+
+def denies_devices(environment: Mapping[str, str], mounts: Sequence[str] = ()) -> bool:
+    """Whether somebody meant this server to have no GPU."""
+    return _elements(environment.get(CONTAINER, ""), mounts) == ["none"]
 
 
 def _elements(value: str, mounts: Sequence[str]) -> list[str]:
@@ -126,7 +137,7 @@ def _container(
         note = f"{CONTAINER} names {_list(unknown)}, which the driver does not list."
     else:
         note = _one_at_a_time(found)
-    return _Named(found, note, unsure)
+    return _Named(found, note, unsure, missing=bool(unknown))
 
 
 def _by_host_index(names: Sequence[str], can_read: Sequence[Device]) -> _Named:
@@ -138,7 +149,7 @@ def _by_host_index(names: Sequence[str], can_read: Sequence[Device]) -> _Named:
         # Nothing else is in the container, so these are meant, whatever their numbers.
         missing = named - len(can_read)
         note = f"{CONTAINER} names {named} devices; {missing} of them cannot be read." if missing else ""
-        return _Named(can_read, note or _one_at_a_time(can_read))
+        return _Named(can_read, note or _one_at_a_time(can_read), missing=missing > 0)
     note = (
         f"{CONTAINER} is {','.join(names)}, which counts the devices of the host; here "
         f"{len(can_read)} can be read, and their numbers need not be the same."

@@ -67,6 +67,8 @@ class GpuService:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: asyncio.Future[list[Program]] | None = None
         self._running_since = float("-inf")
+        self._last_programs: list[Program] = []
+        self._is_program_failure_told = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._unregister: Callable[[], None] = lambda: None
         self._timer: asyncio.TimerHandle | None = None
@@ -153,8 +155,20 @@ class GpuService:
         loop = asyncio.get_running_loop()
         if self._running is None or loop.time() - self._running_since > _PROGRAMS_FRESH:
             self._running_since = loop.time()
-            self._running = asyncio.ensure_future(self._programs.running())
+            self._running = asyncio.ensure_future(self._ask_programs())
         return await asyncio.shield(self._running)
+
+    async def _ask_programs(self) -> list[Program]:
+        try:
+            self._last_programs = await self._programs.running()
+        except Exception:  # noqa: BLE001 - they are Jupyter's, and may be replaced by anybody's
+            # The memory is to be shown and accounted for whatever ails the managers of kernels.
+            if not self._is_program_failure_told:
+                _log.exception("Kernels and terminals could not be listed; the last list is used")
+            self._is_program_failure_told = True
+        else:
+            self._is_program_failure_told = False
+        return self._last_programs
 
     def _draw(self) -> None:
         """Make the view anew where the picture is new, and number it where it differs."""

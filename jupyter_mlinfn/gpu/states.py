@@ -6,10 +6,10 @@ The one place for these words: the panel, the command line and docs/gpu-states.m
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from .models import Severity
+from .models import Device, Severity
 from .nvml import Code
 
 Kind = Literal[
@@ -39,10 +39,12 @@ class State:
 
     Attributes:
         detail: one more sentence, of this very case; may be empty.
+        partial: whether it is about some of several devices only, which `detail` names.
     """
 
     kind: Kind
     detail: str = ""
+    partial: bool = False
 
     @property
     def severity(self) -> Severity:
@@ -58,8 +60,8 @@ class State:
 
     @property
     def readable(self) -> bool:
-        """Whether the figures of the devices are those of now."""
-        return self.kind in ("fine", "memory_low", "ambiguous")
+        """Whether the driver answers: for the devices that it is not about, where it is partial."""
+        return self.partial or self.kind in ("fine", "memory_low", "ambiguous")
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ STATES: dict[Kind, Words] = {
     "ambiguous": Words(
         "warn",
         "Several devices may be read, and no variable tells which is meant.",
-        "Several GPU devices can be read here, and nothing tells which of them is yours.",
+        "Several GPU devices can be read here, and nothing tells which of them is yours: no figures are "
+        "shown, for they may be somebody else's.",
         "Set CUDA_VISIBLE_DEVICES to the UUID of yours in the first cell of a notebook, before a framework "
         "is imported; for this page, before the server starts.",
     ),
@@ -192,6 +195,19 @@ def of_error(code: Code, number: int, function: str) -> State:
     return State(kind, detail)
 
 
+def only_of(state: State, names: Sequence[str]) -> State:
+    """The same where it is about those devices only, and others answer."""
+    only = f"This is about {' and '.join(names)} only: the rest of what is yours still answers."
+    return replace(state, detail=" ".join(part for part in (state.detail, only) if part), partial=True)
+
+
+def name_of(device: Device) -> str:
+    """A100-PCIE-40GB, or MIG 1g.5gb on A100-PCIE-40GB."""
+    if device.kind == "gpu":
+        return device.board.name
+    return " ".join(part for part in ("MIG", device.profile, "on", device.board.name) if part)
+
+
 def memory_state(taken: Sequence[float], before: State) -> State:
     """Fine or low.
 
@@ -210,6 +226,8 @@ def page() -> str:
         "",
         "What the GPU panel, the status bar and `jupyter mlinfn gpu` say, when, and what you can do then.",
         "This page is made from the code (`python tools/gpu_states.py`); a test makes each state.",
+        "Where one of several devices fails, the state is that of the one that fails, its sentence names it,",
+        "and the figures of the others go on.",
         "",
         "| state | severity | when | what is said | what to do |",
         "|---|---|---|---|---|",

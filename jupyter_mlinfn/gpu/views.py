@@ -42,6 +42,7 @@ def view(picture: Picture, since: str) -> dict[str, Any]:
             "severity": state.severity,
             "sentence": state.sentence,
             "next_step": state.next_step,
+            "partial": state.partial,
             "since": since,
         },
         "present": seen.present,

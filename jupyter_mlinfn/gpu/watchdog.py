@@ -14,8 +14,10 @@ from types import TracebackType
 HANGS_AFTER = 2.0
 """Seconds, for a call to a driver that has answered before."""
 
-INIT_HANGS_AFTER = 6.0
-"""Seconds, for the first: a driver that nobody used may wake up its boards for it."""
+INIT_HANGS_AFTER = 20.0
+"""Seconds, for the first: a driver that nobody used and that runs without persistence mode wakes up its
+boards for it, one after the other, a second or two each.
+https://docs.nvidia.com/deploy/driver-persistence/index.html"""
 
 
 class Watchdog:

@@ -22,7 +22,7 @@ from ..support.gpu_looker import looking
 READABLE = {
     name: scenario
     for name, scenario in SCENARIOS.items()
-    if scenario.kind in ("fine", "memory_low", "ambiguous")
+    if scenario.kind in ("fine", "memory_low") or scenario.partial
 }
 
 
@@ -33,12 +33,15 @@ def test_every_figure_is_that_of_the_witnesses(scenario: Scenario, tmp_path: Pat
             looker.look()
             simulated.write(scenario.then)
         view = looker.look()["view"]
-        witness = ask_witness(simulated, scenario.environment, [each["uuid"] for each in view["devices"]])
+        # Of one that fails nobody tells anything.
+        devices = [each for each in view["devices"] if each["memory_used"] is not None]
+        witness = ask_witness(simulated, scenario.environment, [each["uuid"] for each in devices])
 
-    assert view["devices"]
+    assert devices
+    assert scenario.partial or len(devices) == len(view["devices"])
     assert view["driver"] == {"version": witness["driver"], "cuda": witness["cuda"]}
     assert view["driver"] == {"version": witness["nvitop_driver"], "cuda": witness["nvitop_cuda"]}
-    for device in view["devices"]:
+    for device in devices:
         ours = flat(device)
         theirs = witness["devices"][device["uuid"]]
         assert {"memory_total", "memory_used", "memory_free"} <= set(theirs["nvitop"])

@@ -8,15 +8,15 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jupyter_mlinfn.contract import document
-from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig, full_gpu
-from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID
+from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig, full_gpu, h100_mig
+from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID, H100_SLICE_UUID
 
 from ..support.gpu import GIB, MIB, MINE, environment_of
 from ..support.server import wait_for
@@ -32,10 +32,12 @@ def simulated(tmp_path: Path) -> Iterator[SimulatedDriver]:
     driver.unload()
 
 
-def run(simulated: SimulatedDriver, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(
+    simulated: SimulatedDriver, *arguments: str, variables: Mapping[str, str] = MINE
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *arguments],
-        env=environment_of(simulated, MINE),
+        env=environment_of(simulated, variables),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -78,6 +80,26 @@ def test_json_is_the_view_of_the_contract(simulated: SimulatedDriver) -> None:
     assert set(view) == set(wanted) - {"usage"}
     assert view["devices"][0]["memory_used"] == 3 * GIB + 13 * 1024**2
     assert "processes" not in json.loads(run(simulated, "--json").stdout)
+
+
+def test_the_use_of_a_hopper_slice_is_measured_once_before_it_is_shown(simulated: SimulatedDriver) -> None:
+    simulated.write(h100_mig(utilization=42))
+    mine = {"NVIDIA_VISIBLE_DEVICES": H100_SLICE_UUID}
+
+    assert "42 % of the time" in run(simulated, variables=mine).stdout
+    assert json.loads(run(simulated, "--json", variables=mine).stdout)["devices"][0]["utilisation"] == 42
+
+
+def test_where_it_is_not_clear_which_the_candidates_are_named_without_figures(
+    simulated: SimulatedDriver,
+) -> None:
+    simulated.write(a100_mig({4_200_000: 3 * GIB}, others="readable"))
+    done = run(simulated, "--processes", variables={"NVIDIA_VISIBLE_DEVICES": "all"})
+
+    assert done.returncode == 0, done.stderr
+    assert A100_SLICE_UUID in done.stdout
+    assert done.stdout.count("MIG-") == 7
+    assert "GiB" not in done.stdout
 
 
 def test_trouble_is_told_with_what_to_do_and_by_the_exit_code(simulated: SimulatedDriver) -> None:

@@ -113,3 +113,16 @@ def test_counters_are_read_at_their_distance_and_given_back(tmp_path: Path) -> N
     calls = simulated.calls()
     assert calls["nvmlGpmMigSampleGet"] == 2
     assert calls["nvmlGpmSampleAlloc"] == calls["nvmlGpmSampleFree"] == 2
+
+
+def test_counters_without_room_are_given_back_and_are_no_trouble(tmp_path: Path) -> None:
+    simulated = SimulatedDriver(tmp_path)
+    no_room = Fault("nvmlGpmSampleAlloc", 20, first_call=2)
+    simulated.write(replace(h100_mig(utilization=42), faults=[no_room]))
+
+    lines = run_python(simulated, COUNTED).splitlines()
+
+    assert set(lines[:2]) == {"None: not reported by the driver for this MIG instance"}
+    calls = simulated.calls()
+    assert calls["nvmlGpmSampleAlloc"] == 2
+    assert calls["nvmlGpmSampleFree"] == 1

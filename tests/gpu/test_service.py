@@ -19,10 +19,22 @@ import pytest
 import websocket
 
 from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig, h100_mig
-from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID, H100_SLICE_UUID
+from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID, A100_UUID, H100_SLICE_UUID
 from jupyter_mlinfn.events import GPU
 
-from ..support.gpu import FIRST_PID, GIB, MIB, MINE, VARIABLES, environment_of, run_python, without_migs
+from ..support.gpu import (
+    FIRST_PID,
+    GIB,
+    MIB,
+    MINE,
+    SCENARIOS,
+    SECOND_UUID,
+    VARIABLES,
+    environment_of,
+    played,
+    run_python,
+    without_migs,
+)
 from ..support.gpu_looker import looking
 from ..support.server import TOKEN, Platform, Server, running, wait_for
 
@@ -410,3 +422,142 @@ asyncio.run(main())
 """
     )
     assert run_python(simulated, code, variables=MINE).split() == ["1", "1", "0", "False"]
+
+
+def test_one_of_two_that_is_lost_does_not_hide_the_other(tmp_path: Path) -> None:
+    scenario = SCENARIOS["lost_one_of_two"]
+    assert scenario.driver is not None
+    assert scenario.then is not None
+    with played(scenario, tmp_path) as simulated, looking(simulated, scenario.environment) as looker:
+        looker.look()
+        simulated.write(scenario.then)
+        lost = looker.look()
+        simulated.write(scenario.driver)
+        # What failed is looked for again, every 10 s.
+        back = wait_for(lambda: (seen := looker.read())["view"]["state"]["kind"] == "fine" and seen, 30)
+
+    healthy, gone = lost["view"]["devices"]
+    assert [healthy["uuid"], gone["uuid"]] == [A100_UUID, SECOND_UUID]
+    assert healthy["memory_used"] >= 9 * GIB
+    assert gone["memory_used"] is None
+    assert healthy["board"]["temperature"] is not None
+    sentence = lost["view"]["state"]["sentence"]
+    assert f"A100-PCIE-40GB ({SECOND_UUID}) only" in sentence
+    assert A100_UUID not in sentence
+    newest = {each["device"]: each["used"] for each in lost["samples"]}
+    assert newest == {A100_UUID: healthy["memory_used"], SECOND_UUID: None}
+    assert [each["memory_used"] is None for each in back["view"]["devices"]] == [False, False]
+
+
+def test_a_refusal_for_one_of_two_keeps_the_connection(tmp_path: Path) -> None:
+    scenario = SCENARIOS["no_permission_for_one_of_two"]
+    assert scenario.then is not None
+    with played(scenario, tmp_path) as simulated, looking(simulated, scenario.environment) as looker:
+        looker.look()
+        simulated.write(scenario.then)
+        for _ in range(3):
+            view = looker.look()["view"]
+        calls = simulated.calls()
+
+    assert [each["memory_used"] is None for each in view["devices"]] == [False, True]
+    assert calls["nvmlInitWithFlags"] == 1
+    assert calls["nvmlShutdown"] == 0
+
+
+@pytest.mark.parametrize("name", ["ambiguous", "ambiguous_two"])
+def test_nothing_is_told_of_devices_that_may_be_somebody_elses(name: str, tmp_path: Path) -> None:
+    """Neither to the user nor on /metrics; the names are, to choose by."""
+    scenario = SCENARIOS[name]
+    code = (
+        QUICK
+        + """
+import prometheus_client
+
+async def main():
+    gpu = service.GpuService(service.NoPrograms(), accounting=True)
+    gpu.start()
+    await gpu.ask_driver()
+    answer = await gpu.snapshot(0, 0)
+    lines = prometheus_client.generate_latest().decode().splitlines()
+    told = [line for line in lines if line.startswith("mlinfn_gpu") and "{device=" in line]
+    print(json.dumps([answer, told]))
+    gpu.close()
+
+asyncio.run(main())
+"""
+    )
+    with played(scenario, tmp_path) as simulated:
+        answer, told = json.loads(run_python(simulated, code, variables=scenario.environment))
+        calls = simulated.calls()
+
+    view = answer["view"]
+    assert view["state"]["kind"] == "ambiguous"
+    assert len(view["devices"]) > 1
+    assert A100_SLICE_UUID in [each["uuid"] for each in view["devices"]]
+    for device in view["devices"]:
+        assert device["memory_used"] is device["memory_free"] is device["utilisation"] is None
+        assert device["board"]["power"] is None
+    assert answer["samples"] == told == view["processes"]["list"] == []
+    assert view["processes"]["note"]
+    assert not any("RunningProcesses" in call for call in calls)
+
+
+def test_a_driver_that_comes_up_late_is_found_though_nobody_looks(simulated: SimulatedDriver) -> None:
+    simulated.unload()
+    code = (
+        QUICK
+        + """
+async def main():
+    gpu = service.GpuService(service.NoPrograms(), accounting=True)
+    gpu.start()
+    while gpu.sampler.picture.state.kind == "starting":
+        await asyncio.sleep(0.02)
+    print(gpu.sampler.picture.state.kind, flush=True)
+    while gpu.sampler.picture.state.kind != "fine":
+        await asyncio.sleep(0.05)
+    print(gpu.sampler.watched, gpu.sampler.running)
+    gpu.close()
+
+asyncio.run(main())
+"""
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], env=environment_of(simulated, MINE), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "driver_not_loaded\n"
+        simulated.write(HELD)
+        said, _ = process.communicate(timeout=60)
+
+    assert said.split() == ["False", "True"]
+
+
+def test_what_ails_the_managers_of_kernels_hides_no_figure(simulated: SimulatedDriver) -> None:
+    code = """
+import asyncio, logging
+from jupyter_mlinfn.gpu import service
+from jupyter_mlinfn.gpu.models import Program
+
+class Programs(service.NoPrograms):
+    async def running(self):
+        if ailing:
+            raise RuntimeError("the manager fell over")
+        return [Program("notebook", "1", None, "train.ipynb", None, busy=True)]
+
+logged, ailing = [], False
+logging.getLogger("jupyter_mlinfn.gpu.service").addFilter(lambda record: logged.append(record))
+service._PROGRAMS_FRESH = -1.0
+
+async def main():
+    global ailing
+    gpu = service.GpuService(Programs(), accounting=False)
+    await gpu.ask_driver()
+    ailing = True
+    kinds = [(await gpu.snapshot(0, 0))["view"]["state"]["kind"] for _ in range(3)]
+    # By the list of before.
+    print(len(logged), await gpu.busy(), *kinds)
+    gpu.close()
+
+asyncio.run(main())
+"""
+    assert run_python(simulated, code, variables=MINE).split() == ["1", "True", *3 * ["fine"]]

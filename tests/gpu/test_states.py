@@ -23,11 +23,12 @@ def test_every_scenario_gives_its_state(scenario: Scenario, tmp_path: Path) -> N
             simulated.write(scenario.then)
         looker.look()
         # The first call of all has more time before it is said to hang.
-        answer = wait_for(lambda: (seen := looker.read())["view"]["state"]["kind"] != "starting" and seen, 15)
+        answer = wait_for(lambda: (seen := looker.read())["view"]["state"]["kind"] != "starting" and seen, 30)
 
     state = answer["view"]["state"]
     assert state["kind"] == scenario.kind
-    assert answer["view"]["present"]
+    assert answer["view"]["present"] == scenario.present
+    assert state["partial"] == scenario.partial
     assert state["severity"] == STATES[scenario.kind].severity
     assert state["sentence"].startswith(STATES[scenario.kind].sentence)
 

@@ -33,6 +33,8 @@ from jupyter_mlinfn.gpu.states import Kind
 GIB = 1024**3
 MIB = 1024**2
 
+SECOND_UUID = "GPU-81b5c3f0-94ed-4a27-a6d9-2f70c81e5b34"
+
 MINE = {"NVIDIA_VISIBLE_DEVICES": A100_SLICE_UUID}
 """What the container runtime says of the user's slice of `a100_mig()`."""
 
@@ -60,6 +62,8 @@ class Scenario:
         library: whether its library is there.
         missing: functions that the library has not.
         before: kind of the state before `then`.
+        present: whether pages show that there is a GPU, or ought to be one.
+        partial: whether the state is about one of several devices.
     """
 
     name: str
@@ -71,6 +75,8 @@ class Scenario:
     missing: Sequence[str] = ()
     then: Driver | None = None
     before: Kind = "fine"
+    present: bool = True
+    partial: bool = False
 
 
 def _board(driver: Driver) -> Board:
@@ -101,8 +107,13 @@ def without_migs(driver: Driver) -> Driver:
 def second_board(driver: Driver) -> Driver:
     """With another board of the same kind beside the first."""
     first = _board(driver)
-    uuid = "GPU-81b5c3f0-94ed-4a27-a6d9-2f70c81e5b34"
-    return replace(driver, boards=[first, replace(first, uuid=uuid, bus="00000000:AF:00.0", migs=())])
+    return replace(driver, boards=[first, replace(first, uuid=SECOND_UUID, bus="00000000:AF:00.0", migs=())])
+
+
+def second_lost(driver: Driver) -> Driver:
+    """Of two boards the second fell off the bus."""
+    first, second = driver.boards
+    return replace(driver, boards=[first, replace(second, status=Code.GPU_IS_LOST)])
 
 
 def two_slices(driver: Driver) -> Driver:
@@ -285,6 +296,15 @@ TROUBLE = (
         "no_device",
         full_gpu(),
         environment={"NVIDIA_VISIBLE_DEVICES": "none"},
+        present=False,
+    ),
+    Scenario(
+        "no_device_and_none_wanted",
+        "The driver is there, lists no device, and nothing says that there should be one.",
+        "no_device",
+        Driver(),
+        environment={"NVIDIA_VISIBLE_DEVICES": "all"},
+        present=False,
     ),
     Scenario(
         "no_device_by_that_name",
@@ -339,6 +359,35 @@ TROUBLE = (
         full_gpu(),
         environment={"NVIDIA_VISIBLE_DEVICES": "0"},
         then=_with_status(full_gpu(), Code.GPU_IS_LOST),
+    ),
+    Scenario(
+        "lost_one_of_two",
+        "Of two GPUs one falls off the bus while somebody looks.",
+        "lost",
+        second_board(full_gpu({FIRST_PID: 9 * GIB})),
+        environment={"NVIDIA_VISIBLE_DEVICES": "0,1"},
+        then=second_lost(second_board(full_gpu({FIRST_PID: 9 * GIB}))),
+        partial=True,
+    ),
+    Scenario(
+        "lost_one_of_two_before_the_start",
+        "Of two GPUs one fell off the bus before the server was started.",
+        "lost",
+        second_lost(second_board(full_gpu({FIRST_PID: 9 * GIB}))),
+        environment={"NVIDIA_VISIBLE_DEVICES": f"{A100_UUID},{SECOND_UUID}"},
+        partial=True,
+    ),
+    Scenario(
+        "no_permission_for_one_of_two",
+        "Of two GPUs one may not be read any more.",
+        "no_permission",
+        second_board(full_gpu({FIRST_PID: 9 * GIB})),
+        environment={"NVIDIA_VISIBLE_DEVICES": "0,1"},
+        then=_with_faults(
+            second_board(full_gpu({FIRST_PID: 9 * GIB})),
+            Fault("nvmlDeviceGetMemoryInfo", Code.NO_PERMISSION, SECOND_UUID),
+        ),
+        partial=True,
     ),
     Scenario(
         "reset_required",
