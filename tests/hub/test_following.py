@@ -197,3 +197,16 @@ def test_a_hub_that_was_restarted_follows_as_before(tmp_path: Path) -> None:
             wait_for(lambda: not server.running(), 30)
         assert 12 <= inactive_at_cull(server) <= 14
     assert hub.log().count(reports(server)) == 2
+
+
+def test_the_extension_itself_is_followed_with_a_kernel_idle_and_a_page_open(
+    following_hub: Hub, user: str
+) -> None:
+    told = {"MLINFN_HUB_CULL_TIMEOUT": str(TIMEOUT), "MLINFN_HUB_CULL_EVERY": "1"}
+    server = following_hub.start(user, settings=ServerSettings(own_server=True, environment=told))
+    with open_tab(server):
+        assert server.request("POST", "api/kernels", {"name": "python3"})[0] == 201
+        wait_for(lambda: not server.running())
+    assert reports(server) in following_hub.log()
+    assert TIMEOUT <= inactive_at_cull(server) <= TIMEOUT + 2
+    assert "Kernel shutdown" in server.log(), "stopped in order"
