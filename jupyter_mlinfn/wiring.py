@@ -121,6 +121,7 @@ def build(
         revising.outside.known,
         environments_changed,
         who=who or this_server(),
+        devices=gpu.devices,
     )
     idle = IdleRoom(
         config,

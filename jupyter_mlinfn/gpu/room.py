@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .models import Device
     from .release import Programs
     from .service import GpuService
 
@@ -63,6 +64,14 @@ class GpuRoom:
     async def ask_driver(self) -> tuple[str | None, str | None] | None:
         """See `GpuService.ask_driver`."""
         return await (await self.service()).ask_driver()
+
+    async def devices(self) -> Sequence[Device] | None:
+        """The user's; None where the driver does not tell now, or it is not clear which they are."""
+        service = await self.service()
+        await service.ask_driver()
+        picture = service.sampler.picture
+        selection = picture.seen.selection
+        return None if selection.ambiguous or not picture.state.readable else selection.devices
 
     @property
     def simulated(self) -> bool:

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from ...gpu.models import Device
 from .findings import Finding, Here
+from .identity import is_another, named
 from .run import Ran
 
 Instead = Callable[[], str]
@@ -59,7 +61,7 @@ def judge(found: Finding, version: str, ran: Ran, here: Here, instead: Instead) 
     """
     failed = ran.step("failed")
     if ran.step("computed"):
-        return _computed(found, version, ran)
+        return _computed(found, version, ran, here)
     if not ran.ended and not failed:
         return _ended(found, version, ran)
     if failed.get("at") == "import":
@@ -76,9 +78,11 @@ def judge(found: Finding, version: str, ran: Ran, here: Here, instead: Instead) 
     return _not_fit(found, version, ran, here, instead) or _not_seen(found, version, ran)
 
 
-def _computed(found: Finding, version: str, ran: Ran) -> Finding:
+def _computed(found: Finding, version: str, ran: Ran, here: Here) -> Finding:
     got, expected = ran.step("computed").get("got"), ran.step("computed").get("expected")
     on = found.device or "the GPU"
+    if got == expected and here.devices and is_another(found.device, found.uuid, here.devices):
+        return _other_device(found, version, ran, here.devices)
     if got == expected:
         sentence = f"{version} computes on {on}."
         return replace(found, verdict="ok", reason="fine", details="", sentence=sentence)
@@ -87,6 +91,25 @@ def _computed(found: Finding, version: str, ran: Ran) -> Finding:
         reason="wrong_result",
         sentence=f"{version} computes wrongly on {on}: {got} instead of {expected}.",
         hint="Do not trust what it computes here. Tell your administrator, with the UUID of the GPU.",
+    )
+
+
+def _other_device(found: Finding, version: str, ran: Ran, mine: Sequence[Device]) -> Finding:
+    on = " ".join(part for part in (found.device, f"({found.uuid})" if found.uuid else "") if part)
+    yours = " and ".join(f"{named(device)} ({device.uuid})" for device in mine)
+    chosen = ran.environ.get("CUDA_VISIBLE_DEVICES")
+    hint = "Tell your administrator: programs here reach a GPU that was not given to you."
+    if chosen is not None:
+        hint = (
+            f"CUDA_VISIBLE_DEVICES is {chosen!r} there: find who sets it (a script that activates the "
+            "environment, or the server) and remove it, or set it to the UUID in the GPU panel."
+        )
+    return replace(
+        found,
+        reason="other_device",
+        details="",
+        sentence=f"{version} computes, but on {on or 'another GPU'}; yours is {yours}.",
+        hint=hint,
     )
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..cuda import Driver
+
+if TYPE_CHECKING:
+    from ...gpu.models import Device
 
 Verdict = Literal["ok", "problem", "nothing", "unchecked"]
 """``nothing``: there is nothing to check. ``unchecked``: there is, and it could not be checked here."""
@@ -23,12 +26,14 @@ class Here:
         driver: what its driver said; None where it was not heard.
         remembered: the CUDA that a driver supported on another server of the user.
         env: name of the environment that is checked.
+        devices: the user's, by the GPU panel's rules; None where that is not known, or not clear.
     """
 
     gpu: bool | None = None
     driver: Driver | None = None
     remembered: str | None = None
     env: str = "ENV"
+    devices: Sequence[Device] | None = None
 
     @property
     def cuda(self) -> str | None:

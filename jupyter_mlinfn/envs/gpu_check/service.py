@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ from .findings import NAMES, Finding, Framework, Here, overall, summary
 from .record import Record
 
 if TYPE_CHECKING:
+    from ...gpu.models import Device
     from .run import Ran
 
 KIND = "envs.gpu_check"
@@ -40,6 +41,10 @@ _DEVICES = ("nvidiactl", "nvidia0", "dxg")
 """In /dev: one of them is there where a container was given a GPU (dxg: Windows' subsystem)."""
 
 
+async def nobody_knows() -> None:
+    """No device is known to be the user's."""
+
+
 class GpuCheck:
     """Work of kind `envs.gpu_check` (`jobs.models.Work`), and the service; on the event loop's thread.
 
@@ -47,6 +52,7 @@ class GpuCheck:
         revision: the last look at an environment (`outside.Outside.known`).
         changed: called when there is a new verdict.
         who: this server as its user knows it.
+        devices: the user's, as the GPU panel shows them; None where that is not known, or not clear.
         limit: seconds for one framework.
         dev: where devices are, for tests.
     """
@@ -63,6 +69,7 @@ class GpuCheck:
         changed: Callable[[], None],
         *,
         who: str,
+        devices: Callable[[], Awaitable[Sequence[Device] | None]] = nobody_knows,
         limit: float = LIMIT,
         dev: Path = Path("/dev"),
     ) -> None:
@@ -75,6 +82,7 @@ class GpuCheck:
         self._revision = revision
         self._changed = changed
         self._who = who
+        self._devices = devices
         self._limit = limit
         self._dev = dev
         jobs.register(KIND, self)
@@ -150,7 +158,8 @@ class GpuCheck:
             # Not heard of is not absent: it may hang, or NVML alone may be missing.
             gpu = await asyncio.to_thread(lambda: any((self._dev / name).exists() for name in _DEVICES))
         cuda = remembered.cuda if remembered else None
-        return Here(gpu=gpu, driver=driver, remembered=cuda, env=environment.prefix.name)
+        devices = await self._devices() if gpu else None
+        return Here(gpu=gpu, driver=driver, remembered=cuda, env=environment.prefix.name, devices=devices)
 
     async def _look(self, context: JobContext, environment: Environment, here: Here) -> Record:
         # Not at the top: what a server that starts does not need.

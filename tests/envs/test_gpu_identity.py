@@ -1,0 +1,96 @@
+"""Check GPU compares the device that a framework computed on with those that the GPU panel shows."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig
+from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID, A100_UUID
+from jupyter_mlinfn.envs.gpu_check.identity import is_another
+from jupyter_mlinfn.gpu.models import Board, Device
+
+from ..support.frameworks import add_torch, site_packages
+from ..support.gpu import MINE, SECOND_UUID, VARIABLES
+from ..support.prefixes import add_activation, make_python_prefix
+from ..support.server import Platform
+
+BOARD = Board(0, "GPU-3F6D2A1C", "A100-PCIE-40GB", mig=True, slices=7)
+SLICE = Device("MIG-8f3c2a91", "mig", BOARD, gi=9, profile="1g.5gb")
+UNNAMED = Device("MIG-8f3c2a91", "mig", BOARD, gi=9)
+WHOLE = Device("GPU-aaaa", "gpu", Board(1, "GPU-aaaa", "A100-PCIE-40GB", mig=False))
+NAME = "NVIDIA A100-PCIE-40GB"
+
+
+@pytest.mark.parametrize(
+    ("name", "uuid", "device", "another"),
+    [
+        (f"{NAME} MIG 1g.5gb", "MIG-8F3C2A91", SLICE, False),
+        (f"{NAME} MIG 1g.5gb", "GPU-3f6d2a1c", SLICE, False),
+        (f"{NAME} MIG 1g.5gb", None, SLICE, False),
+        (f"{NAME} MIG 1g.5gb", "MIG-another", SLICE, True),
+        (f"{NAME} MIG 2g.10gb", None, SLICE, True),
+        (f"{NAME} MIG 2g.10gb", "GPU-3f6d2a1c", SLICE, True),
+        (f"{NAME} MIG 2g.10gb", None, UNNAMED, False),
+        (NAME, None, SLICE, True),
+        (NAME, "GPU-aaaa", WHOLE, False),
+        (NAME, "GPU-bbbb", WHOLE, True),
+        (f"{NAME} MIG 1g.5gb", None, WHOLE, True),
+        ("NVIDIA H100 PCIe", None, WHOLE, True),
+        ("A100-PCIE-40GB", None, WHOLE, False),
+        (None, None, WHOLE, False),
+    ],
+)
+def test_what_one_side_does_not_tell_is_no_difference(
+    name: str | None, uuid: str | None, device: Device, another: bool
+) -> None:
+    assert is_another(name, uuid, [device]) == another
+
+
+def test_an_environment_that_is_led_to_another_device_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its activation names the other; the server's own process and the panel have the right one."""
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    simulated = SimulatedDriver(tmp_path / "driver")
+    simulated.write(a100_mig())
+    platform = Platform(
+        tmp_path / "platform",
+        ["https://conda.invalid/none"],
+        environment={**simulated.environment(), **MINE},
+    )
+    prefix = make_python_prefix(platform.environments / "science")
+    (site_packages(prefix) / "borrowed.pth").unlink()
+    shutil.rmtree(prefix / "etc", ignore_errors=True)
+    add_torch(prefix, uuid=SECOND_UUID, name=NAME)
+    add_activation(prefix, "other.sh", f"export CUDA_VISIBLE_DEVICES={SECOND_UUID}")
+
+    def check() -> dict[str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "jupyter_mlinfn.cli", "env", "check-gpu", "science", "--json"],
+            env=platform.variables(),
+            cwd=platform.root,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        [finding] = json.loads(done.stdout)["gpu_check"]["frameworks"]
+        return dict(finding)
+
+    other = check()
+    add_torch(prefix, uuid=A100_UUID, name=f"{NAME} MIG 1g.5gb")
+    mine = check()
+
+    assert (other["verdict"], other["reason"]) == ("problem", "other_device")
+    assert (
+        f"on {NAME} ({SECOND_UUID}); yours is A100-PCIE-40GB MIG 1g.5gb ({A100_SLICE_UUID})."
+        in (other["sentence"])
+    )
+    assert f"CUDA_VISIBLE_DEVICES is '{SECOND_UUID}' there" in other["hint"]
+    assert (mine["verdict"], mine["reason"]) == ("ok", "fine")
