@@ -24,6 +24,8 @@ export interface IGpuState {
   sentence: string;
   /** What the user can do; empty where there is nothing to do. */
   next_step: string;
+  /** Whether it is about some of several devices only, which the sentence names. */
+  partial: boolean;
   since: string;
 }
 
@@ -121,6 +123,7 @@ export interface IGpuView {
   present: boolean;
   simulated: boolean;
   driver: { version: string | null; cuda: string | null } | null;
+  /** Where it is ambiguous, `devices` are all that may be meant, without figures. */
   selection: { source: string | null; ambiguous: boolean; note: string };
   devices: IGpuDevice[];
   processes: IGpuProcesses;
@@ -148,6 +151,8 @@ export interface IGpuReleased {
   failed: { kernel_id: string; reason: string }[];
   /** Measured; null where the driver did not tell. */
   freed_bytes: number | null;
+  /** Why it is null, or that others took more meanwhile; else empty. */
+  freed_note: string;
 }
 
 /**

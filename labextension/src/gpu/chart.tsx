@@ -15,6 +15,15 @@ import {
 import { formatTime } from './words';
 
 /**
+ * What is told of the whole as it was when the focus came.
+ */
+interface IHeld {
+  end: number;
+  span: number;
+  summary: string;
+}
+
+/**
  * A value over the last ten minutes. Pointer and arrow keys read single values.
  */
 export function Chart(props: {
@@ -31,12 +40,15 @@ export function Chart(props: {
 }): JSX.Element {
   const { label, points, valueOf, top, end, format, trans } = props;
   const [read, setRead] = useState<number | null>(null);
+  const [held, setHeld] = useState<IHeld | null>(null);
   const span = spanOf(points, end);
   const scale = { end, span, top };
   const found = pieces(points, valueOf);
   const values = found.reduce((all, piece) => all.concat(piece), []);
   const chosen = read === null ? null : nearest(found, read);
-  const summary = summarise(values, format, trans);
+  const now: IHeld = { end, span, summary: summarise(values, format, trans) };
+  // What changes by itself under the focus is read aloud again and again.
+  const told = chosen === null && held !== null ? held : now;
 
   const step = (event: React.KeyboardEvent): void => {
     const at = chosen ? values.indexOf(chosen) : values.length;
@@ -48,6 +60,7 @@ export function Chart(props: {
     };
     if (event.key === 'Escape') {
       setRead(null);
+      setHeld(now);
     } else if (event.key in to && values.length > 0) {
       event.preventDefault();
       const index = Math.min(Math.max(to[event.key], 0), values.length - 1);
@@ -63,14 +76,18 @@ export function Chart(props: {
         role="slider"
         aria-roledescription={trans.__('chart')}
         aria-readonly="true"
-        aria-label={`${label}: ${summary}`}
-        aria-valuemin={end - span}
-        aria-valuemax={end}
-        aria-valuenow={chosen?.time ?? end}
-        aria-valuetext={chosen ? tell(chosen, format, trans) : summary}
+        aria-label={`${label}: ${(held ?? now).summary}`}
+        aria-valuemin={told.end - told.span}
+        aria-valuemax={told.end}
+        aria-valuenow={chosen?.time ?? told.end}
+        aria-valuetext={chosen ? tell(chosen, format, trans) : told.summary}
         tabIndex={0}
         onKeyDown={step}
-        onBlur={() => setRead(null)}
+        onFocus={() => setHeld(now)}
+        onBlur={() => {
+          setRead(null);
+          setHeld(null);
+        }}
         onPointerMove={event => {
           const box = event.currentTarget.getBoundingClientRect();
           const share = (event.clientX - box.left) / Math.max(box.width, 1);

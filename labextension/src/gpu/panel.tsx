@@ -9,6 +9,7 @@ import { useSignal } from '../hooks';
 import { gpuIcon } from '../icons';
 import { GpuActions } from './actions';
 import { IGpuView } from './api';
+import { Candidates } from './candidates';
 import { Device, DeviceFacts } from './device';
 import { Explained } from './info';
 import { GpuModel } from './model';
@@ -80,7 +81,8 @@ export function Content(props: IGpuPanelOptions): JSX.Element {
       </p>
     );
   }
-  const { devices } = view;
+  const isAmbiguous = view.selection.ambiguous;
+  const devices = isAmbiguous ? [] : view.devices;
   return (
     <>
       <Head model={model} view={view} trans={trans} />
@@ -90,6 +92,7 @@ export function Content(props: IGpuPanelOptions): JSX.Element {
         !view.state.sentence.includes(view.selection.note) && (
           <p className="jp-mlinfn-hint">{view.selection.note}</p>
         )}
+      {isAmbiguous && <Candidates devices={view.devices} trans={trans} />}
       {devices.map(device => (
         <Device
           key={device.uuid}
@@ -132,12 +135,13 @@ function Head(props: {
   trans: TranslationBundle;
 }): JSX.Element {
   const { model, view, trans } = props;
-  const { devices, state } = view;
+  const { devices, selection, state } = view;
   const isKnown = devices.some(
     ({ uuid }) => model.memoryOf(uuid).used !== null
   );
-  const title =
-    devices.length === 1
+  const title = selection.ambiguous
+    ? trans.__('One of %1 GPU devices', String(devices.length))
+    : devices.length === 1
       ? describeDevice(devices[0], trans)
       : devices.length > 1
         ? trans._n('%1 GPU device', '%1 GPU devices', devices.length)

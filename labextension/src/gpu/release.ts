@@ -116,15 +116,28 @@ function tellReleased(
  * How much came back: 2.9 GiB of GPU memory came back: train.ipynb is shut down.
  */
 export function describeReleased(
-  { shut, freed_bytes: freed }: IGpuReleased,
+  { shut, freed_bytes: freed, freed_note: note }: IGpuReleased,
   nameOf: (kernel: string) => string,
   trans: TranslationBundle
 ): string {
   const names = shut.map(nameOf).join(', ');
   if (freed === null) {
+    return note
+      ? trans.__(
+          'Shut down: %1. How much GPU memory came back is not known. %2',
+          names,
+          note
+        )
+      : trans.__(
+          'Shut down: %1. How much GPU memory came back is not known.',
+          names
+        );
+  }
+  if (freed <= 0 && note) {
     return trans.__(
-      'Shut down: %1. How much GPU memory came back is not reported by the driver.',
-      names
+      'Shut down: %1. No GPU memory has come back. %2',
+      names,
+      note
     );
   }
   if (freed <= 0) {

@@ -132,6 +132,11 @@ export function ReleaseBody(props: {
           {label}
         </p>
         {isBusy(holders[0]) && <p className="jp-mlinfn-warning">{running}</p>}
+        {busy === null && (
+          <p className="jp-mlinfn-warning">
+            {trans.__('Whether it is computing is not known.')}
+          </p>
+        )}
       </div>
     );
   }
@@ -143,6 +148,11 @@ export function ReleaseBody(props: {
         )}{' '}
         {label}
       </p>
+      {busy === null && (
+        <p className="jp-mlinfn-warning">
+          {trans.__('Whether they are computing is not known.')}
+        </p>
+      )}
       <ul className="jp-mlinfn-Release">
         {holders.map(holder => (
           <li key={holder.key}>

@@ -3,6 +3,7 @@ import { Message } from '@lumino/messaging';
 import { Panel, Widget } from '@lumino/widgets';
 
 import { gpuIcon } from '../icons';
+import { loadFailure } from './loadFailure';
 import { GpuModel } from './model';
 
 /**
@@ -18,6 +19,7 @@ export class GpuSidebar extends Panel {
     super();
     this._model = model;
     this._load = load;
+    this._trans = trans;
     this.id = 'jupyter-mlinfn-gpu';
     this.addClass('jp-mlinfn-GpuSidebar');
     this.node.tabIndex = -1;
@@ -69,13 +71,27 @@ export class GpuSidebar extends Panel {
     if (this.isVisible && !this._isLoading) {
       this._isLoading = true;
       this._load().then(
-        widget => this.addWidget(widget),
+        widget => this._put(widget),
         reason => {
           this._isLoading = false;
-          console.error('The GPU panel could not be loaded.', reason);
+          this._put(loadFailure(reason, () => this._onShown(), this._trans));
         }
       );
     }
+  }
+
+  /**
+   * Show it and nothing else.
+   */
+  private _put(widget: Widget): void {
+    if (this.isDisposed) {
+      widget.dispose();
+      return;
+    }
+    for (const before of Array.from(this.widgets)) {
+      before.dispose();
+    }
+    this.addWidget(widget);
   }
 
   /**
@@ -88,5 +104,6 @@ export class GpuSidebar extends Panel {
 
   private _model: GpuModel;
   private _load: () => Promise<Widget>;
+  private _trans: TranslationBundle;
   private _isLoading = false;
 }

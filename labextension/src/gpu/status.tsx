@@ -181,7 +181,7 @@ function tooltip(model: GpuModel, trans: TranslationBundle): string {
   }
   return [
     view.simulated ? trans.__('Simulated: no GPU is real here.') : '',
-    ...view.devices.map(device =>
+    ...(view.selection.ambiguous ? [] : view.devices).map(device =>
       trans.__(
         '%1: %2 of memory in use',
         describeDevice(device, trans),
@@ -193,7 +193,9 @@ function tooltip(model: GpuModel, trans: TranslationBundle): string {
     model.isCurrent || history.end === null
       ? ''
       : trans.__('These are the figures of %1.', formatTime(history.end)),
-    trans.__('Click to see what holds the memory.')
+    view.selection.ambiguous
+      ? trans.__('Click to see which there are.')
+      : trans.__('Click to see what holds the memory.')
   ]
     .filter(part => part)
     .join('\n');

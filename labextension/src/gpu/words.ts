@@ -120,11 +120,16 @@ export function isFine(view: IGpuView): boolean {
 }
 
 /**
- * Whether the figures are those of now.
+ * Whether the figures are those of now, of the devices that answer.
  */
 export function isReadable(view: IGpuView): boolean {
   const { kind } = view.state;
-  return isFine(view) || kind === 'ambiguous' || kind === 'starting';
+  return (
+    isFine(view) ||
+    view.state.partial ||
+    kind === 'ambiguous' ||
+    kind === 'starting'
+  );
 }
 
 /**

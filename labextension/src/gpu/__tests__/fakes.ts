@@ -76,6 +76,7 @@ export function state(change: Partial<IGpuState> = {}): IGpuState {
     severity: 'ok',
     sentence: 'All is well.',
     next_step: '',
+    partial: false,
     since: '2026-11-24T11:00:00Z',
     ...change
   };
@@ -136,7 +137,12 @@ export function setUp(first: IGpuAnswer = answer()) {
       Promise.resolve(told.answer)
     ),
     release: jest.fn((kernels: string[]): Promise<IGpuReleased> =>
-      Promise.resolve({ shut: kernels, failed: [], freed_bytes: 0 })
+      Promise.resolve({
+        shut: kernels,
+        failed: [],
+        freed_bytes: 0,
+        freed_note: ''
+      })
     )
   };
   const attention = new Attention(new PersonInput(() => true));

@@ -187,6 +187,73 @@ describe('the GPU panel', () => {
     model.dispose();
   });
 
+  it('goes on with the others where one of several fails', async () => {
+    const gone = device({
+      uuid: 'MIG-2',
+      gi: 10,
+      memory_used: null,
+      memory_free: null
+    });
+    const { container, model } = await show({
+      devices: [device(), gone],
+      state: state({
+        kind: 'lost',
+        severity: 'error',
+        sentence: 'It fell off the bus. This is about MIG-2 only.',
+        partial: true
+      })
+    });
+    expect(container.textContent).toContain('about MIG-2 only');
+    expect(container.textContent).toContain('3.1 of 4.8 GiB');
+    expect(container.textContent).toContain('not reported, of 4.8 GiB');
+    expect(container.textContent).not.toContain('may be those of before');
+    expect(container.querySelector('figcaption')?.textContent).toContain('now');
+    model.dispose();
+  });
+
+  it('names those to choose from where it is not clear which is meant', async () => {
+    const figures = { memory_used: null, memory_free: null };
+    const { container, model } = await show({
+      devices: [device(figures), device({ ...figures, uuid: 'MIG-2', gi: 10 })],
+      selection: { source: 'driver', ambiguous: true, note: '' },
+      state: state({ kind: 'ambiguous', severity: 'warn' })
+    });
+    screen.getByRole('heading', { name: 'One of 2 GPU devices' });
+    screen.getByText('MIG 1g.5gb on A100-PCIE-40GB · GPU 0, instance 10');
+    screen.getByRole('button', { name: 'Copy the UUID MIG-2' });
+    expect(container.textContent).not.toContain('Memory');
+    expect(container.textContent).not.toContain('What holds the memory');
+    model.dispose();
+  });
+
+  it('tells a chart anew only to who moves in it', async () => {
+    const { model, source } = await show({});
+    const chart = screen.getByRole('slider');
+    const told = (): (string | null)[] =>
+      ['aria-label', 'aria-valuenow', 'aria-valuetext'].map(name =>
+        chart.getAttribute(name)
+      );
+    const next = async (seq: number, used: number): Promise<void> => {
+      source.read.mockResolvedValue(
+        answer({ seq, view: null, samples: [sample(seq, 2 * seq, used)] })
+      );
+      model.refresh();
+      await settle();
+    };
+    fireEvent.focus(chart);
+    const before = told();
+    await next(3, 4 * GIB);
+    expect(told()).toEqual(before);
+    fireEvent.keyDown(chart, { key: 'End' });
+    expect(told()[2]).toMatch(/^4.0 GiB at /);
+    fireEvent.keyDown(chart, { key: 'Escape' });
+    expect(told()[2]).toContain('4.0 GiB at last');
+    fireEvent.blur(chart);
+    await next(4, 2 * GIB);
+    expect(told()[2]).toContain('2.0 GiB at last');
+    model.dispose();
+  });
+
   it('says why there is none, and what to do', async () => {
     const { container, model } = await show({
       present: false,
@@ -254,7 +321,8 @@ describe('the GPU panel', () => {
     source.release.mockResolvedValue({
       shut: ['k1'],
       failed: [],
-      freed_bytes: 2.9 * GIB
+      freed_bytes: 2.9 * GIB,
+      freed_note: ''
     });
     const free = screen.getByRole('button', {
       name: 'Free the memory of train.ipynb: shut down its kernel'
@@ -285,7 +353,8 @@ describe('the GPU panel', () => {
     source.release.mockResolvedValue({
       shut: [],
       failed: [{ kernel_id: 'k2', reason: 'It does not answer.' }],
-      freed_bytes: 0
+      freed_bytes: 0,
+      freed_note: ''
     });
     const asked = release.askForAll();
     await settle();

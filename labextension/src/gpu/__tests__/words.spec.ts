@@ -78,9 +78,9 @@ describe('the words of the GPU room', () => {
   });
 
   it('says how much came back as it was measured', () => {
-    const told = (freed_bytes: number | null): string =>
+    const told = (freed_bytes: number | null, freed_note = ''): string =>
       describeReleased(
-        { shut: ['k1'], failed: [], freed_bytes },
+        { shut: ['k1'], failed: [], freed_bytes, freed_note },
         () => 'train.ipynb',
         trans
       );
@@ -89,6 +89,12 @@ describe('the words of the GPU room', () => {
     );
     expect(told(0)).toContain('No GPU memory has come back');
     expect(told(-GIB)).toContain('No GPU memory has come back');
-    expect(told(null)).toContain('not reported by the driver');
+    expect(told(0, 'Others took more.')).toBe(
+      'Shut down: train.ipynb. No GPU memory has come back. Others took more.'
+    );
+    expect(told(null)).toContain('came back is not known.');
+    expect(told(null, 'The driver did not tell.')).toContain(
+      'not known. The driver did not tell.'
+    );
   });
 });
