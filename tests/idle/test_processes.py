@@ -215,12 +215,14 @@ def test_what_only_shows_something_never_works(bench: Bench, name: str) -> None:
     arguments = {"watch": ["-n", "0.1", "date"], "top": ["-d", "0.1"]}[name]
     master, slave = os.openpty()
     bench.environment |= {"TERM": "xterm", "LINES": "24", "COLUMNS": "80"}
-    keeps = bench.new_walk(monitors=())
+    little = LITTLE / 8
+    stops = bench.new_walk(cpu_per_minute=little)
+    keeps = bench.new_walk(cpu_per_minute=little, monitors=())
     pid = bench.start(name, *arguments, stdin=slave, stdout=slave, start_new_session=True)
     reader = subprocess.Popen(["cat"], stdin=master, stdout=subprocess.DEVNULL)
     try:
-        wait_for(worked(pid))
-        assert bench.minute() == []
+        wait_for(worked(pid, 2 * little))
+        assert bench.minute(stops) == []
         assert pid in {program.pid for program in keeps()}
         assert name in MONITORS
     finally:

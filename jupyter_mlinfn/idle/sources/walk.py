@@ -23,7 +23,8 @@ MONITORS = frozenset(
 """Names of programs that only show something, however much they work; with whatever they start."""
 
 CPU_PER_MINUTE = 3.0
-"""Seconds. An idle kernel takes 0.1 to 0.3 a minute, an editor's server with an open page about 1."""
+"""Seconds. Measured: an idle ipykernel takes 0.02 a minute, one that waits for `input()` 0.22, `top` 0.04,
+a clock in the shell 0.12."""
 
 BYTES_PER_MINUTE = 6e6
 """100 kB a second."""
