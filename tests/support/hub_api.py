@@ -1,0 +1,87 @@
+"""The hub's API for one server, as far as a server speaks to it; can refuse, break and be away.
+
+with HubApi() as api:
+    client = HubClient(api.place)
+    api.status = 403             # of every answer from now on; None for what a hub answers
+    api.told                     # the last activities that it took, seconds since the epoch
+    api.requests                 # [(method, path)] so far
+    api.leave()                  # nothing listens any more
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any
+
+from jupyter_mlinfn.idle.hub import HubPlace
+
+TOKEN = "planted-token-of-the-hub"
+
+
+class HubApi:
+    """Serves on a free port of the loopback until the context ends."""
+
+    def __init__(self) -> None:
+        self.status: int | None = None
+        self.told: list[float] = []
+        self.requests: list[tuple[str, str]] = []
+        self._server: ThreadingHTTPServer | None = None
+
+    @property
+    def place(self) -> HubPlace:
+        found = HubPlace.find(
+            {
+                "JUPYTERHUB_API_URL": f"{self.url}/hub/api",
+                "JUPYTERHUB_API_TOKEN": TOKEN,
+                "JUPYTERHUB_USER": "ada b@c",
+                "JUPYTERHUB_SERVICE_PREFIX": "/user/ada/",
+            }
+        )
+        assert found is not None
+        return found
+
+    def __enter__(self) -> HubApi:
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                outer._answer(self)
+
+            do_GET = do_DELETE = do_POST
+
+            def log_message(self, *_: Any) -> None:
+                """Not on the tests' output."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def leave(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.shutdown()
+            server.server_close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leave()
+
+    def _answer(self, request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
+        self.requests.append((request.command, request.path))
+        status = self.status
+        if request.headers.get("Authorization") != f"token {TOKEN}":
+            status = 403
+        elif status is None and request.command == "POST":
+            at = json.loads(body)["servers"][""]["last_activity"]
+            self.told.append(datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp())
+        request.send_response(status or (204 if request.command == "DELETE" else 200))
+        request.send_header("Content-Length", "0")
+        request.end_headers()
