@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
@@ -48,6 +49,29 @@ class Rules:
 
 
 class TestRequests:
+    def test_a_poll_at_the_pace_that_is_taken_for_one_time_does_not_count(self) -> None:
+        rules = Rules()
+        rules.asks("/data")
+        paces = [1.99, 2.01, 2.02, 1.98, 1.99, 2.03, 2.0, 1.97, 2.04, 2.02] * 5
+        assert [pace for pace in paces if rules.after(pace).asks("/data")] == []
+
+    @pytest.mark.parametrize("pace", [1, 2, 3, 5, 10, 30])
+    def test_a_timer_behind_a_bad_network_is_no_person_for_hours(self, pace: float) -> None:
+        rules = Rules()
+        chance = random.Random(6)  # noqa: S311 - a sample
+        counted, before = [], 0.0
+        for tick in range(1, int(8 * 3600 / pace)):
+            # Often a little late, at times by up to half, and now and then not there at all.
+            late = pace * (chance.random() * 0.1 if chance.random() < 0.9 else chance.random() / 2)
+            if chance.random() < 0.01:
+                continue
+            at = tick * pace + late
+            if rules.after(at - before).asks("/data"):
+                counted.append(at)
+            before = at
+        assert len(counted) <= 3, "until it is known for one"
+        assert all(at < 12 * pace for at in counted), counted
+
     def test_a_navigation_counts_and_what_a_page_loads_with_itself_does_not(self) -> None:
         rules = Rules()
         assert rules.asks("/", headers={**NAVIGATES})

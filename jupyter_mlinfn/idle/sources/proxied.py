@@ -30,10 +30,16 @@ _SUBRESOURCES = frozenset(
 _VARYING = re.compile(r"[0-9a-f]{8,}(-[0-9a-f]{4,})*|\d+", re.IGNORECASE)
 """Parts of a path that are another each time: numbers, identifiers."""
 
-_REQUESTS_TOGETHER, _FRAMES_TOGETHER = 2.0, 0.05
-"""Seconds: the same again within them is the same time, as a page loads many things at one tick."""
+_REQUESTS_TOGETHER, _FRAMES_TOGETHER = (2.0, 0.3), (0.05,)
+"""Seconds: the same again within them is the same time, as a page loads many things at one tick. What is
+a program by one of them is one: of a poll each second the longer sees no end."""
 _EVEN = 0.25
 """Part by which the pace of a program may vary."""
+_SURE = 5
+"""Times that a pace was kept for it to be a timer's."""
+_SPARE, _LONG, _LATE_IN_A_ROW = 0.6, 2.0, 3
+"""Paces that a timer may be sooner, for it was late before; from how many it is late by more than a
+busy network makes it; and how often."""
 _MOST_PACES = 2000
 _SMALL = 64
 """Bytes: frames up to that are told from each other by their size."""
@@ -58,7 +64,9 @@ class Request:
 class _Pace:
     """How regularly one thing happens.
 
-    A timer may be late, for a slow network or a hidden page; it is never early.
+    A timer may be late, for a slow network or a hidden page, and be on time again after that; it never
+    asks more often than its pace. One that has kept its pace for some time is given more of that than
+    what may be a person who did something three times in a row.
     """
 
     def __init__(self, now: Moment, together: float) -> None:
@@ -66,7 +74,9 @@ class _Pace:
         self._began = self._heard = now
         self._gap: float | None = None
         self._pace: float | None = None
-        self._late = False
+        self._kept = 0
+        self._late = self._other = 0
+        self._spare = 0.0
 
     def by_program(self, now: Moment) -> bool:
         """It happens again: whether a program does it, or it is the same time still."""
@@ -79,14 +89,37 @@ class _Pace:
         if before is None:
             return False
         if _even(gap, before):
-            self._pace, self._late = gap, False
-        elif self._pace is None or _even(gap, self._pace):
-            self._late = False
-        elif self._late or gap < self._pace:
-            self._pace, self._late = None, False
-        else:
-            self._late = True
-        return self._pace is not None
+            self._learn(gap)
+            return True
+        if self._pace is not None and self._is_excused(gap, self._pace):
+            return True
+        self._pace, self._kept, self._late = None, 0, 0
+        return False
+
+    def _learn(self, gap: float) -> None:
+        """The pace was kept, or is another."""
+        self._late, self._spare = 0, _SPARE
+        if self._pace is not None and self._kept >= _SURE:
+            if _even(gap, self._pace):
+                self._other = 0
+                self._pace += (gap - self._pace) / 16
+                return
+            self._other += 1
+            if self._other < 2:
+                return
+        self._pace, self._kept, self._other = gap, self._kept + 1, 0
+
+    def _is_excused(self, gap: float, pace: float) -> bool:
+        """Whether a timer may have been as late, or have made up for that."""
+        sure = self._kept >= _SURE
+        if gap > (_LONG if sure else 1 + _EVEN) * pace:
+            self._late, self._spare = self._late + 1, _SPARE
+            return self._late <= (_LATE_IN_A_ROW if sure else 1)
+        self._late = 0
+        if not sure:
+            return _even(gap, pace)
+        self._spare = min(_SPARE, self._spare + gap / pace - 1)
+        return self._spare >= 0
 
 
 def _even(one: float, other: float) -> bool:
@@ -125,7 +158,7 @@ class ProxiedSource:
     def __init__(self, ignored: Sequence[str] = (), *, clock: Callable[[], Moment] = time.monotonic) -> None:
         self._ignored = [re.compile(pattern) for pattern in ignored]
         self._clock = clock
-        self._paces: OrderedDict[tuple[object, ...], _Pace] = OrderedDict()
+        self._paces: OrderedDict[tuple[object, ...], list[_Pace]] = OrderedDict()
         self._last: Moment | None = None
         self._application = ""
 
@@ -167,16 +200,18 @@ class ProxiedSource:
         for key in [key for key in self._paces if key[0] == connection]:
             del self._paces[key]
 
-    def _by_program(self, together: float, *what: object) -> bool:
+    def _by_program(self, together: tuple[float, ...], *what: object) -> bool:
         now = self._clock()
-        pace = self._paces.get(what)
-        if pace is None:
-            self._paces[what] = _Pace(now, together)
+        paces = self._paces.get(what)
+        if paces is None:
+            self._paces[what] = [_Pace(now, each) for each in together]
             if len(self._paces) > _MOST_PACES:
                 self._paces.popitem(last=False)
             return False
         self._paces.move_to_end(what)
-        return pace.by_program(now)
+        # Each has to hear of it.
+        known = [pace.by_program(now) for pace in paces]
+        return any(known)
 
     def _is_ignored(self, path: str) -> bool:
         return any(pattern.search(path) for pattern in self._ignored)
