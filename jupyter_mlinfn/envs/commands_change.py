@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..jobs.models import Job
-from .command_line import CUDA_HELP, find, finish, print_json, processes_in
+from .command_line import CUDA_HELP, find, finish, mark_in_words, print_json, processes_in
 from .console import human_bytes, table
 from .models import Environment
 from .revising import WantedChange
@@ -124,6 +124,8 @@ def _show_plan(plan: Mapping[str, Any]) -> None:
     _show_changes(plan["packages"])
     if files := files_in_words(plan["files"]):
         print(f"Put right: {files}")
+    for mark in plan["cuda_builds"]:
+        print(mark_in_words(mark, plan["cuda"]))
     need = ("about " if plan["estimated"] else "") + human_bytes(plan["installed_bytes"])
     print(
         f"{human_bytes(plan['download_bytes'])} to download, needs {need} "

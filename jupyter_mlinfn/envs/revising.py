@@ -15,8 +15,8 @@ from ..jobs.models import Job
 from . import changes, create
 from .catalogue import Catalogue
 from .changes import Changer, Changing
+from .cuda import NONE, is_choice
 from .cuda import check as check_cuda
-from .cuda import is_choice
 from .history import revisions
 from .history.layout import History
 from .marker import Marker, read_marker, write_marker
@@ -167,7 +167,7 @@ class RevisionService:
         space = await self._envs.space()
         return (
             body
-            | {"running": [asdict(kernel) for kernel in running]}
+            | {"cuda": cuda_of(asked), "running": [asdict(kernel) for kernel in running]}
             | fit(body["installed_bytes"], body["installed_files"], space)
         )
 
@@ -358,3 +358,9 @@ class RevisionService:
 
 async def _nothing() -> None:
     """There is no limit to keep."""
+
+
+def cuda_of(asked: Mapping[str, Any]) -> str | None:
+    """The CUDA that a change is for; None for none."""
+    told = asked.get("cuda", NONE)
+    return None if told == NONE else str(told)

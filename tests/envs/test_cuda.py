@@ -230,6 +230,13 @@ def test_an_environment_keeps_what_it_was_made_for(gpu_platform: Platform) -> No
         environment = server.ended(job["id"])["result"]["env_id"]
         assert read_marker(prefix).cuda == "12.6"  # type: ignore[union-attr]
         # Nobody says anything of CUDA, and there is no GPU: it stays what it was.
+        path = f"api/mlinfn/envs/{environment}/changes"
+        asked = {"action": "update", "specs": [], "dry_run": True}
+        plan = server.request("POST", path, asked | {"cuda": "none"})[1]
+        assert (plan["cuda"], plan["cuda_builds"][0]["build"]) == (None, "cpu")
+        plan = server.request("POST", path, asked)[1]
+        # Nothing comes: there is no build to speak of.
+        assert (plan["cuda"], plan["cuda_builds"]) == ("12.6", [])
         job = change(server, environment, action="install", specs=["more"])
         assert builds(server, job)["tensors"] == "cuda126_0"
         # Until somebody does.
@@ -318,6 +325,8 @@ def test_the_command_line_asks_for_a_version(gpu_platform: Platform) -> None:
     told = run("create", "gpu", "tensors", "--dry-run", "--cuda", "11.8")
     assert "tensors: the build for the CPU; the one for CUDA needs CUDA 12 or newer" in told
     run("create", "gpu", "tensors", "--cuda", "12.6")
+    told = run("update", "gpu", "--cuda", "none", "--dry-run")
+    assert "tensors: the build for the CPU; there is one for CUDA 12 or newer" in told
     assert "CUDA: packages are chosen for 12.6" in run("show", "gpu")
     run("update", "gpu", "--cuda", "none")
     shown = json.loads(run("show", "gpu", "--json"))

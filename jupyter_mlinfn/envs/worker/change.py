@@ -35,6 +35,8 @@ class Change:
         self._prefix = Path(request.prefix)
         self._history = History(Path(request.history))
         self._part: Part | None = None
+        self.planned: Outcome | None = None
+        """What `plan` came to."""
         self.manager = request.manager
 
     @property
@@ -53,7 +55,7 @@ class Change:
             self._check_expected(revision)
             part = await self._open(revision, drift)
             part.unrecorded = drift
-            outcome = await part.work_out()
+            outcome = self.planned = await part.work_out()
         except OSError as error:
             raise from_os_error("It could not be worked out what would change.", error) from error
         return {

@@ -193,6 +193,7 @@ class CondaPart(Part):
             channels=list(revision["channels"]),
             cost=price,
             warnings=warnings,
+            coming=comes,
             nothing=nothing,
             plan=plan,
         )

@@ -9,7 +9,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from .install import Installation
 from .protocol import Output, WorkerSettings
 from .search import Search
 from .session import Session
-from .solve import Solver, cost
+from .solve import Solution, Solver, cost
 
 if TYPE_CHECKING:
     from .change import Change
@@ -117,8 +117,12 @@ class _Worker:
             from .change import Change
             from .parts import Request
 
-            self._change = Change(session, self._output, Request.from_json(request["request"]))
-            return await (self._change.run() if request["op"] == "change" else self._change.plan())
+            self._change = change = Change(session, self._output, Request.from_json(request["request"]))
+            if request["op"] == "change":
+                return await change.run()
+            plan, coming = await change.plan(), change.planned.coming if change.planned else ()
+            marks = await self._marks(session, plan["specs"], Solution(list(coming), plan["specs"]), solver)
+            return plan | {"cuda_builds": marks}
         if request["op"] in ("inspect", "settle"):
             from . import looks
 
@@ -128,7 +132,7 @@ class _Worker:
             solution = await solver.solve(request["specs"])
             prefix = Path(request["prefix"]) if request.get("prefix") else None
             plan = await cost(session, solution, prefix)
-            marks = await self._builds(session).marks(request["specs"], solution, solver.platforms)
+            marks = await self._marks(session, request["specs"], solution, solver)
             return plan | {"cuda_builds": marks}
         if request["op"] == "search":
             return {"hits": await search.hits(request["query"], int(request["limit"]))}
@@ -150,13 +154,17 @@ class _Worker:
         self._opened = time.monotonic()
         return self._session, self._solver, self._search
 
-    def _builds(self, session: Session) -> CudaBuilds:
+    async def _marks(
+        self, session: Session, specs: Sequence[str], solution: Solution, solver: Solver
+    ) -> list[dict[str, Any]]:
+        if not solution.records:
+            return []
         if self._cuda_builds is None:
             # Not at the top: an installation does not need it.
             from .cuda_builds import CudaBuilds
 
             self._cuda_builds = CudaBuilds(session)
-        return self._cuda_builds
+        return await self._cuda_builds.marks(specs, solution, solver.platforms)
 
     async def _watched(self, request: dict[str, Any], settings: WorkerSettings) -> dict[str, Any]:
         if self._guard is None:

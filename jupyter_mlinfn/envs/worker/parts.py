@@ -71,6 +71,7 @@ class Outcome:
         packages: what changes, as in the contract.
         specs, pip_specs, channels: what the user has asked for afterwards, all in all.
         cost: bytes and files, as in `models.Plan`.
+        coming: records of conda packages that come.
         nothing: whether all is so already.
         plan: the part's own.
     """
@@ -82,6 +83,7 @@ class Outcome:
     cost: Mapping[str, Any] = field(default_factory=lambda: NO_COST)
     files: Mapping[str, Any] = field(default_factory=differences.no_files)
     warnings: list[str] = field(default_factory=list)
+    coming: Sequence[Any] = ()
     nothing: bool = False
     plan: Any = None
 

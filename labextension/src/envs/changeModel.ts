@@ -3,6 +3,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 import { IFieldProblem, MlinfnError } from '../api';
 import { IChangePlan, Intent, Manager } from './changesApi';
+import { ICudaMark } from './cudaApi';
 import { FINAL_STATUSES } from './formModel';
 import { LivePreview, Preview } from './livePreview';
 import { nameOf, replaceName, splitSpecs, withSpecs } from './specs';
@@ -82,6 +83,14 @@ export class ChangeModel implements ISpecsModel, IDisposable {
    */
   get refusal(): MlinfnError | null {
     return this._refusal ?? this._live.error;
+  }
+
+  /**
+   * Which build of the spec's package would come; undefined where it has none for CUDA.
+   */
+  markOf(spec: string): ICudaMark | undefined {
+    const marks = this.refusal ? [] : (this.plan?.cuda_builds ?? []);
+    return marks.find(({ name }) => name === nameOf(spec));
   }
 
   get changed(): ISignal<this, void> {

@@ -9,6 +9,7 @@ import { IPackageHit } from './api';
 import { ChangeModel } from './changeModel';
 import { IChangePlan, Intent } from './changesApi';
 import { PackagesInput } from './chips';
+import { CudaMarks } from './cudaMarks';
 import { describeChange, describeDrift, Diff } from './diff';
 import { Refusal } from './previewLine';
 
@@ -202,6 +203,7 @@ function PlanNotes(props: {
         isPlan={true}
         trans={trans}
       />
+      <CudaMarks marks={plan.cuda_builds} cuda={plan.cuda} trans={trans} />
       {plan.drift && (
         <p className="jp-mlinfn-warning">
           {trans.__(

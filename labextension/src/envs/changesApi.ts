@@ -3,6 +3,7 @@ import { ServerConnection } from '@jupyterlab/services';
 import { request } from '../api';
 import { IJob } from '../jobs/api';
 import type { IRunningKernel } from './api';
+import { ICudaMark } from './cudaApi';
 
 export type Manager = 'conda' | 'pip';
 
@@ -92,6 +93,10 @@ export interface IChangePlan {
   free_files: number | null;
   fits: boolean;
   specs: string[];
+  /** The CUDA that packages are chosen for; null for none. */
+  cuda: string | null;
+  /** Of the packages asked for that come. */
+  cuda_builds: ICudaMark[];
   drift: IDrift | null;
   running: IRunningKernel[];
   warnings: string[];

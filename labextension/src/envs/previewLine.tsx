@@ -6,7 +6,7 @@ import { IFieldProblem, MlinfnError } from '../api';
 import { inWords } from '../errorView';
 import { formatBytes } from '../format';
 import { IPlan, IPlannedPackage } from './api';
-import { describeMark } from './cudaWords';
+import { CudaMarks } from './cudaMarks';
 import { FormModel } from './formModel';
 import { ISpecsModel } from './specsModel';
 
@@ -208,19 +208,11 @@ export function PlanDetails(props: {
           )}
         </p>
       )}
-      {plan.cuda_builds.length > 0 && (
-        <ul className="jp-mlinfn-CudaMarks" data-testid="cuda-marks">
-          {plan.cuda_builds.map(mark => (
-            <li
-              key={mark.name}
-              className="jp-mlinfn-CudaMark"
-              data-build={mark.build}
-            >
-              {describeMark(mark, plan.cuda.version, trans)}
-            </li>
-          ))}
-        </ul>
-      )}
+      <CudaMarks
+        marks={plan.cuda_builds}
+        cuda={plan.cuda.version}
+        trans={trans}
+      />
       {plan.warnings.map(warning => (
         <p key={warning} className="jp-mlinfn-warning">
           {warning}

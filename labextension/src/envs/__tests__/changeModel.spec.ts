@@ -1,6 +1,7 @@
 import { MlinfnError } from '../../api';
 import { ChangeModel } from '../changeModel';
 import { IChangePlan, Intent } from '../changesApi';
+import { ICudaMark } from '../cudaApi';
 import { changePlan, NO_FILES } from './fakes';
 
 const INSTALL: Intent = { action: 'install', specs: [], manager: 'conda' };
@@ -45,6 +46,23 @@ describe('ChangeModel', () => {
     await jest.runAllTimersAsync();
     expect(server.asked).toEqual([]);
     expect(model.canSubmit).toBe(false);
+  });
+
+  it('knows of each package which build would come', async () => {
+    const mark: ICudaMark = {
+      name: 'pytorch',
+      build: 'cpu',
+      cuda: '12.6',
+      needs: '12.0',
+      version: null
+    };
+    server.answers.push(changePlan({ cuda_builds: [mark] }));
+    const model = new ChangeModel(server, INSTALL);
+    model.addSpecs('pytorch >=2');
+    expect(model.markOf('pytorch >=2')).toBeUndefined();
+    await jest.runAllTimersAsync();
+    expect(model.markOf('pytorch >=2')).toEqual(mark);
+    expect(model.markOf('numpy')).toBeUndefined();
   });
 
   it('asks once, 300 ms after the last change', async () => {

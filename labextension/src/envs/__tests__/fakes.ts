@@ -118,6 +118,8 @@ export function changePlan(change: Partial<IChangePlan> = {}): IChangePlan {
     free_files: null,
     fits: true,
     specs: ['python', 'numpy'],
+    cuda: null,
+    cuda_builds: [],
     drift: null,
     running: [],
     warnings: [],
