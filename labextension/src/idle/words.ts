@@ -50,7 +50,7 @@ export function inLength(seconds: number, trans: TranslationBundle): string {
     return trans._n('%1 second', '%1 seconds', whole);
   }
   const minutes = Math.floor(whole / 60);
-  if (minutes < 120) {
+  if (minutes < 60) {
     return trans._n('%1 minute', '%1 minutes', minutes);
   }
   const hours = trans._n('%1 hour', '%1 hours', Math.floor(minutes / 60));

@@ -28,6 +28,7 @@ describe('times', () => {
     expect(inLength(28 * 60 + 59, trans)).toBe('28 minutes');
     expect(inLength(3 * 3600 + 60, trans)).toBe('3 hours 1 minute');
     expect(inLength(2 * 3600, trans)).toBe('2 hours');
+    expect(inLength(3600, trans)).toBe('1 hour');
   });
 
   it('tell the day where it is another', () => {

@@ -1,0 +1,273 @@
+"""Told before the server stops, in every page; kept by one answer; saved and stopped without one.
+
+Seconds in place of hours. What is not to count as a person's input is done by events that a script makes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, expect
+
+from ..support.server import Platform, Server, running, wait_for
+from .conftest import Shoot, open_lab, setting
+from .test_gpu import HIDE
+
+IDLE = "https://events.jupyter.org/jupyter_mlinfn/idle/v1"
+DAY = 86400.0
+TELLTALE = """
+    window.told = [];
+    window.Notification = class extends window.Notification {
+        constructor(title, options) { super(title, options); window.told.push([title, options.body]); }
+    };
+"""
+
+
+@contextmanager
+def lab_that_stops(platform: Platform, timeout: float, *warnings: float) -> Iterator[Server]:
+    platform.traits = {"idle_timeout": timeout, "idle_warnings": list(warnings)}
+    with running(platform, lab=True) as server:
+        yield server
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 800},
+        reduced_motion="reduce",
+        locale="en-GB",
+        permissions=["notifications"],
+    )
+    context.set_default_timeout(60_000)
+    yield context
+    context.close()
+
+
+def warning_of(page: Page) -> Locator:
+    return page.locator(".Toastify__toast", has_text="This server stops at")
+
+
+def last_of(page: Page) -> Locator:
+    return page.get_by_role("alertdialog", name="This server is about to stop")
+
+
+def status_of(page: Page) -> Locator:
+    return page.locator(".jp-mlinfn-IdleStatus-button")
+
+
+def is_answer(response: Response) -> bool:
+    return response.request.method == "GET" and re.search(r"/api/mlinfn/idle(\?|$)", response.url) is not None
+
+
+def forge(server: Server, **data: Any) -> None:
+    """What anybody who holds a token can post."""
+    body = {"schema_id": IDLE, "version": "1", "data": data}
+    status, _ = server.request("POST", "api/events", body)
+    assert status == 204
+
+
+def shows_nothing(page: Page) -> None:
+    expect(status_of(page)).to_have_count(0)
+    expect(warning_of(page)).to_have_count(0)
+    expect(last_of(page)).to_have_count(0)
+    expect(page).to_have_title(re.compile("^[^⏳]"))
+
+
+def edit(page: Page, name: str, text: str) -> None:
+    """Type into a file, and leave it unsaved."""
+    page.locator(".jp-DirListing-item", has_text=name).dblclick()
+    content = page.locator(".jp-FileEditor:visible .cm-content")
+    content.click()
+    page.keyboard.type(text)
+    expect(content).to_contain_text(text)
+
+
+@pytest.mark.parametrize("theme", ["", "-dark"])
+def test_a_warning_tells_when_and_why(
+    context: BrowserContext, platform: Platform, shoot: Shoot, theme: str
+) -> None:
+    if theme:
+        setting(platform, "@jupyterlab/apputils-extension/themes", {"theme": "JupyterLab Dark"})
+    with lab_that_stops(platform, 30, 14, 6) as server:
+        page = context.new_page()
+        open_lab(page, server, reset=True)
+        expect(warning_of(page)).to_contain_text("Nothing has happened since this server started")
+        expect(status_of(page)).to_contain_text(re.compile(r"stops at \d\d:\d\d unless used"))
+        expect(page).to_have_title("⏳ JupyterLab")
+        for label in ("I'm still here", "Keep for…", "Save and stop now", "Why?"):
+            expect(warning_of(page).get_by_role("button", name=label)).to_be_visible()
+        shoot(page, f"idle-warning{theme}")
+
+        status_of(page).dispatch_event("click")
+        why = page.get_by_role("dialog")
+        expect(why).to_contain_text("What counts as use")
+        expect(why.get_by_role("row", name="Pointer and keys in this page")).to_contain_text("never")
+        expect(why.get_by_role("row", name="Not used for too long")).to_contain_text("Use moves it.")
+        expect(why).to_contain_text("Open pages tell it 14 seconds, 6 seconds before.")
+        shoot(page, f"idle-why{theme}")
+        why.get_by_role("button", name="Close").dispatch_event("click")
+
+        last = last_of(page)
+        expect(last).to_be_visible()
+        expect(last.get_by_role("timer")).to_have_text(re.compile(r"^0:0[0-5]$"))
+        expect(last).to_contain_text("are not in the notebook file")
+        expect(last.get_by_role("button", name="I'm still here")).to_be_focused()
+        shoot(page, f"idle-dialog{theme}")
+
+
+def test_one_answer_clears_it_in_all_tabs(context: BrowserContext, platform: Platform) -> None:
+    with lab_that_stops(platform, 30, 14, 1) as server:
+        one, other = context.new_page(), context.new_page()
+        other.add_init_script(TELLTALE)
+        open_lab(one, server, reset=True)
+        open_lab(other, server)
+        # Nobody sees the other.
+        other.evaluate(HIDE, True)
+        for page in (one, other):
+            expect(warning_of(page)).to_be_visible()
+            expect(page).to_have_title(re.compile("^⏳ "))
+        told = wait_for(lambda: other.evaluate("window.told"))
+        assert len(told) == 1
+        assert told[0][0].startswith("This server stops at ")
+
+        # Nobody who can post events hides it.
+        for page in (one, other):
+            with page.expect_response(is_answer):
+                forge(server, phase="active", warning=None)
+            expect(warning_of(page)).to_be_visible()
+
+        before = server.get("api/mlinfn/idle")["next"]["time"]
+        with one.expect_request(re.compile("/api/mlinfn/idle/keepalive")):
+            warning_of(one).get_by_role("button", name="I'm still here").click()
+        for page in (one, other):
+            shows_nothing(page)
+        assert server.get("api/mlinfn/idle")["next"]["time"] > before
+
+
+def test_nobody_who_posts_events_makes_a_false_end(context: BrowserContext, platform: Platform) -> None:
+    with lab_that_stops(platform, DAY, 1800, 600, 120) as server:
+        page = context.new_page()
+        with page.expect_response(is_answer):
+            open_lab(page, server, reset=True)
+        page.wait_for_load_state("networkidle")
+        for data in ({}, {"phase": "saving"}, {"warning": {"id": "false", "level": 9, "last": True}}):
+            with page.expect_response(is_answer):
+                forge(server, **data)
+            shows_nothing(page)
+        # And nothing is asked by itself while the end is far.
+        asked: list[str] = []
+        page.on(
+            "request", lambda request: asked.append(request.url) if "/mlinfn/idle" in request.url else None
+        )
+        page.wait_for_timeout(4000)
+        assert not [url for url in asked if "/mlinfn/idle" in url]
+
+
+def test_the_last_warning_is_answered_with_the_keyboard_alone(
+    context: BrowserContext, platform: Platform
+) -> None:
+    with lab_that_stops(platform, 20, 8) as server:
+        page = context.new_page()
+        open_lab(page, server, reset=True)
+        last = last_of(page)
+        expect(last.get_by_role("button", name="I'm still here")).to_be_focused()
+        with page.expect_request(re.compile("/api/mlinfn/idle/keepalive")):
+            page.keyboard.press("Enter")
+        expect(last).to_have_count(0)
+        expect(page.get_by_text("unless it is used.").first).to_be_visible()
+        assert server.get("api/mlinfn/idle")["warning"] is None
+
+        # Again: Escape closes it, and it is still told.
+        expect(last.get_by_role("button", name="I'm still here")).to_be_focused()
+        page.keyboard.press("Escape")
+        expect(last).to_have_count(0)
+        expect(warning_of(page).get_by_role("button", name="I'm still here")).to_be_visible()
+        # The key was a person's input.
+        shows_nothing(page)
+
+        # And again: for how long, with the keyboard.
+        expect(last.get_by_role("button", name="I'm still here")).to_be_focused()
+        page.keyboard.press("Shift+Tab")
+        expect(last.get_by_role("button", name="Keep for…")).to_be_focused()
+        page.keyboard.press("Enter")
+        keep = page.get_by_role("dialog").filter(has_text="Keep this server")
+        expect(keep.get_by_label("1 hour")).to_be_focused()
+        page.keyboard.press("ArrowDown")
+        expect(keep.get_by_label("2 hours")).to_be_checked()
+        expect(keep).to_contain_text(re.compile("is kept until .*, used or not"))
+        page.keyboard.press("Enter")
+        expect(page.get_by_text(re.compile("This server is kept until")).first).to_be_visible()
+        shows_nothing(page)
+        assert server.get("api/mlinfn/idle")["kept_until"]
+
+
+def test_unanswered_it_saves_and_stops(context: BrowserContext, platform: Platform, shoot: Shoot) -> None:
+    mine, theirs = platform.root / "mine.txt", platform.root / "theirs.txt"
+    mine.write_text("")
+    theirs.write_text("")
+    with lab_that_stops(platform, 16, 6) as server:
+        page = context.new_page()
+        open_lab(page, server, reset=True)
+        edit(page, "mine.txt", "typed and not saved")
+        edit(page, "theirs.txt", "also typed")
+        theirs.write_text("written by somebody else meanwhile")
+        last = last_of(page)
+        expect(last).to_be_visible()
+        assert mine.read_text() == ""
+
+        stopped = page.get_by_role("alertdialog", name="This server was stopped")
+        expect(stopped).to_contain_text("Saved before: mine.txt.")
+        expect(stopped).to_contain_text("Not saved: theirs.txt. The file has changed")
+        expect(stopped).to_contain_text("Nothing has happened for")
+        shoot(page, "idle-stopped")
+        assert mine.read_text().strip() == "typed and not saved"
+        assert theirs.read_text() == "written by somebody else meanwhile"
+        wait_for(lambda: server.process.poll() is not None, 20)
+        assert server.process.returncode == 0
+        (record,) = platform.root.rglob("last-stop.json")
+        assert "mine.txt" in record.read_text()
+        assert json.loads(record.read_text())["format"] == 1
+
+
+def test_saved_and_stopped_when_asked(context: BrowserContext, platform: Platform) -> None:
+    file = platform.root / "mine.txt"
+    file.write_text("")
+    with lab_that_stops(platform, 30, 14, 1) as server:
+        page = context.new_page()
+        open_lab(page, server, reset=True)
+        edit(page, "mine.txt", "typed and not saved")
+        warning_of(page).get_by_role("button", name="Save and stop now").click()
+        sure = page.get_by_role("dialog").filter(has_text="Save and stop this server?")
+        expect(sure.get_by_role("button", name="Cancel")).to_be_focused()
+        sure.get_by_role("button", name="Save and Stop").click()
+        page.mouse.move(300, 300)
+        stopped = page.get_by_role("alertdialog", name="This server was stopped")
+        expect(stopped).to_contain_text("You asked for it")
+        expect(stopped).to_contain_text("Saved before: mine.txt.")
+        wait_for(lambda: server.process.poll() is not None, 20)
+        assert server.process.returncode == 0
+    assert file.read_text().strip() == "typed and not saved"
+
+
+def test_what_nobody_can_move_is_not_offered_to_be_moved(context: BrowserContext, platform: Platform) -> None:
+    platform.environment = {"SLURM_JOB_END_TIME": str(int(time.time()) + 50), "SLURM_JOB_ID": "4711"}
+    with lab_that_stops(platform, DAY, 24, 20) as server:
+        page = context.new_page()
+        open_lab(page, server, reset=True)
+        told = "used or not.The allocation 4711 ends then."
+        expect(warning_of(page)).to_contain_text(told, timeout=60_000)
+        labels = warning_of(page).locator(".jp-toast-button").all_text_contents()
+        assert labels == ["Save and stop now", "Why?"]
+        last = last_of(page)
+        expect(last).to_contain_text("used or not. The allocation 4711 ends then.")
+        expect(last.get_by_role("button", name="Go on working")).to_be_focused()
+        expect(last.get_by_role("button", name="I'm still here")).to_have_count(0)
+        page.keyboard.press("Enter")
+        expect(last).to_have_count(0)
+        expect(warning_of(page)).to_be_visible()
