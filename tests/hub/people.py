@@ -262,6 +262,9 @@ class Stage:
         if self.mine:
             page.locator("li.lm-TabBar-tab[data-id=jupyter-mlinfn-gpu]").click()
             page.locator(".jp-mlinfn-Gpu").wait_for()
+        # It may have been warned while it was loaded: the panel was opened by hand.
+        page.wait_for_function("() => !document.querySelector('.Toastify__toast')")
+        page.evaluate("() => { window.mlinfnTold = { page: false, desktop: false }; }")
         return page
 
 

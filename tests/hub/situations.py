@@ -6,6 +6,7 @@ returns, which is the last that anybody did by hand.
 
 from __future__ import annotations
 
+import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -163,12 +164,13 @@ def types_in_application(stage: Stage) -> None:
     page = stage.page()
     page.goto(f"{stage.server.url}/application/")
     page.locator("textarea").click()
-    words = iter("all work and no play makes jack a dull boy " * 1000)
+    chance = random.Random(6)  # noqa: S311 - a sample
 
     def step() -> None:
-        # As people do: some letters, a pause.
-        for _ in range(3):
-            page.keyboard.type(next(words), delay=60)
+        # As people do: some letters, a thought.
+        if chance.random() < 0.3:
+            for _ in range(chance.randint(1, 6)):
+                page.keyboard.type("x", delay=chance.uniform(60, 250))
 
     stage.step = step
 

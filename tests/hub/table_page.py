@@ -52,26 +52,27 @@ def _figures() -> dict[str, object]:
 
 _HEAD = """# What stops a server, and who is told
 
-Made by `make proof`; do not edit. JupyterHub {hub} with configurable-http-proxy and jupyterhub-idle-culler
-{culler}, single-user servers (jupyter_server {server}, JupyterLab {lab}) in processes of their own, one machine
-of {cores} cores. All servers of a column run at the same time.
+Made by `make proof`; do not edit. JupyterHub {hub} with configurable-http-proxy and
+jupyterhub-idle-culler {culler}, single-user servers (jupyter_server {server}, JupyterLab {lab}) in
+processes of their own, one machine of {cores} cores. All servers of a column run at the same time.
 
-Seconds stand for hours: every timeout is {timeout} s, the longest life {life} s, and warnings come {warnings} s
-before the end. A cell says how long after the last activity the server was gone from the hub, and where the
-user was told before: *page* and *desktop* in a real browser, *mail* by a mail server on this machine.
+Seconds stand for hours: every timeout is {timeout} s, the longest life {life} s, and warnings come
+{warnings} s before the end. A cell says how long after the last activity the server was gone from the
+hub, and where the user was told before: *page* and *desktop* in a real browser, *mail* by a mail server
+on this machine.
 
-What shows here and not beside a timeout of hours: typing in a terminal is known to 8 s only, jupyter_server
-looks at its own timeout once a minute, and a server waits up to 20 s for pages that cannot answer to save.
-Processes are looked at every 3 s here, and once a minute otherwise; websockets are pinged every 5 s here, and
-every 30 s otherwise.
+What shows here and not beside a timeout of hours: typing in a terminal is known to 8 s only,
+jupyter_server looks at its own timeout once a minute, and a server waits up to 20 s for pages that cannot
+answer to save. Processes are looked at every 3 s here, and once a minute otherwise; websockets are pinged
+every 5 s here, and every 30 s otherwise.
 
-Rows with “tab open” have the websockets of a JupyterLab and its requests every 10 s, but no browser: nothing
-shows a warning there, so a mail is sent. What trains takes a seventh of a core.
+Rows with “tab open” have the websockets of a JupyterLab and its requests every 10 s, but no browser:
+nothing shows a warning there, so a mail is sent. What trains takes a seventh of a core.
 
 * *culler alone*: the hub as it comes, without our extension.
 * *jupyter_server's own timeout*: `ServerApp.shutdown_no_activity_timeout`, without the culler.
 * *ours, the hub follows*: our extension with `idle_timeout`, the hub with the culler, the line
   `c.JupyterHub.proxy_class = "mlinfn"`, and a token that may stop its own server.
-* *ours, unchanged hub*: our extension with `idle_timeout`; the hub with the culler, its own proxy class and the
-  token that it gives by default.
+* *ours, unchanged hub*: our extension with `idle_timeout`; the hub with the culler, its own proxy class
+  and the token that it gives by default.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
@@ -145,6 +146,20 @@ class TestFrames:
         counted = [rules.after(gap).sends(b"0a") for gap in gaps]
         assert sum(counted) >= len(gaps) / 2
         assert rules.after(90).sends("a line of text that somebody wrote and sent")
+
+    @pytest.mark.parametrize("seed", range(20))
+    def test_typing_counts_for_an_hour(self, seed: int) -> None:
+        rules = Rules()
+        chance = random.Random(seed)  # noqa: S311 - a sample
+        counted = [rules.clock()]
+        while rules.clock() < counted[0] + 3600:
+            # Words, and thoughts.
+            for _ in range(chance.randint(1, 12)):
+                if rules.after(chance.lognormvariate(-1.7, 0.35)).sends(b"0a"):
+                    counted.append(rules.clock())
+            rules.after(chance.expovariate(1 / 5))
+        gaps = [after - before for before, after in itertools.pairwise(counted)]
+        assert max(gaps) < 120
 
     @pytest.mark.parametrize(
         "frame",

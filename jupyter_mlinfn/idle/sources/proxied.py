@@ -37,6 +37,8 @@ _EVEN = 0.25
 """Part by which the pace of a program may vary."""
 _SURE = 5
 """Times that a pace was kept for it to be a timer's."""
+_HANDS = 1.0
+"""Seconds: who types may be as even for some keys."""
 _SPARE, _LONG, _LATE_IN_A_ROW = 0.6, 2.0, 3
 """Paces that a timer may be sooner, for it was late before; from how many it is late by more than a
 busy network makes it; and how often."""
@@ -96,10 +98,14 @@ class _Pace:
         self._pace, self._kept, self._late = None, 0, 0
         return False
 
+    @property
+    def _is_sure(self) -> bool:
+        return self._kept >= _SURE and self._pace is not None and self._pace >= _HANDS
+
     def _learn(self, gap: float) -> None:
         """The pace was kept, or is another."""
         self._late, self._spare = 0, _SPARE
-        if self._pace is not None and self._kept >= _SURE:
+        if self._pace is not None and self._is_sure:
             if _even(gap, self._pace):
                 self._other = 0
                 self._pace += (gap - self._pace) / 16
@@ -111,7 +117,7 @@ class _Pace:
 
     def _is_excused(self, gap: float, pace: float) -> bool:
         """Whether a timer may have been as late, or have made up for that."""
-        sure = self._kept >= _SURE
+        sure = self._is_sure
         if gap > (_LONG if sure else 1 + _EVEN) * pace:
             self._late, self._spare = self._late + 1, _SPARE
             return self._late <= (_LATE_IN_A_ROW if sure else 1)
