@@ -26,68 +26,20 @@ import sys
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 
+from .hub_settings import HubSettings, ServerSettings
 from .server import Platform, wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 PROXY = REPOSITORY / "labextension" / "node_modules" / ".bin" / "configurable-http-proxy"
 MARK = "MLINFN_TEST_HUB"
-
-
-@dataclass(frozen=True)
-class HubSettings:
-    """How the hub is configured; seconds, whole ones.
-
-    Attributes:
-        culler_timeout: of jupyterhub-idle-culler; None for no culler.
-        culler_max_age: 0 for none.
-        proxy_class: `mlinfn` for ours, empty for the stock one.
-        sample_every: between two readings of the proxy's activity.
-        poll_every: between two looks whether the servers' processes live.
-    """
-
-    culler_timeout: int | None = None
-    culler_every: int = 1
-    culler_max_age: int = 0
-    proxy_class: str = ""
-    sample_every: int = 1
-    poll_every: int = 2
-
-
-@dataclass(frozen=True)
-class ServerSettings:
-    """How a single-user server is.
-
-    Attributes:
-        enabled: with our extension.
-        traits: of `MlinfnApp`.
-        config: further sections of its jupyter_server_config.json.
-        extensions: further server extensions, by module.
-        activity_interval: between two reports to the hub; whole seconds, 0 for no reports.
-        own_server: its token may read and stop its own server; else it has JupyterHub's default.
-        stop_signal: SIGINT as from JupyterHub's local spawner, SIGTERM as from Kubernetes.
-        grace: seconds before worse signals.
-        as_extension: JupyterHub's part is a server extension (its default), not a subclass.
-    """
-
-    enabled: bool = True
-    traits: Mapping[str, Any] = field(default_factory=dict)
-    config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    extensions: Mapping[str, bool] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
-    arguments: Sequence[str] = ()
-    activity_interval: int = 1
-    own_server: bool = False
-    stop_signal: Literal["SIGINT", "SIGTERM"] = "SIGINT"
-    grace: int = 5
-    as_extension: bool = True
 
 
 class Hub:
