@@ -11,6 +11,7 @@ from . import policy as policies
 from .account import Account
 from .clocks import Clocks
 from .config import IdleConfig
+from .heard import Heard
 from .hub import HubClient, HubPlace
 from .hubside import HubSide
 from .last_stop import LastStop
@@ -29,6 +30,7 @@ def build(
     started: Moment,
     environment: Mapping[str, str],
     marker: str,
+    kernels: Heard,
     changed: Callable[[], None],
     state: Path,
     anchor: Path,
@@ -38,7 +40,7 @@ def build(
     clocks = Clocks()
     policy, culler = policies.read(config, environment, log.warning)
     side = ServerSide(server, clocks)
-    watched = watch(server, config, environment, marker, policy.timeout)
+    watched = watch(server, kernels, config, environment, marker, policy.timeout)
     account = Account(
         watched.sources,
         started=started,
@@ -67,9 +69,8 @@ def build(
     report = _report(server, config, reported, environment)
     hub = None
     if report is not None:
-        every = min(
-            report.client.place.interval, *(each / 4 for each in (culler.timeout, policy.timeout) if each)
-        )
+        limits = [each / 4 for each in (culler.timeout, policy.timeout) if each]
+        every = min([report.client.place.interval, *limits])
         hub = HubSide(report, clocks, culler, every)
         around.ends_later.append(report.close)
     return IdleService(account, policy, culler, around, started=started, hub=hub, clocks=clocks)
