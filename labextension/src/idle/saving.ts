@@ -90,6 +90,11 @@ export class Saver {
         : []
     };
     const type = this._saved?.failed.length ? 'error' : 'info';
+    if (type !== this._type) {
+      // What a notification looks like stays as it was made.
+      this._dismiss();
+      this._type = type;
+    }
     if (
       this._notification === '' ||
       !Notification.update({
@@ -108,6 +113,10 @@ export class Saver {
    */
   private _over(): void {
     this._saving = '';
+    this._dismiss();
+  }
+
+  private _dismiss(): void {
     if (this._notification !== '') {
       Notification.dismiss(this._notification);
       this._notification = '';
@@ -118,6 +127,7 @@ export class Saver {
   private _saving: string | null = '';
   private _saved: ISaved | null = null;
   private _notification = '';
+  private _type: Notification.TypeOptions = 'info';
 }
 
 /**
