@@ -215,9 +215,14 @@ def test_unanswered_it_saves_and_stops(context: BrowserContext, platform: Platfo
     mine, theirs = platform.root / "mine.txt", platform.root / "theirs.txt"
     mine.write_text("")
     theirs.write_text("")
-    with lab_that_stops(platform, 16, 6) as server:
-        page = context.new_page()
+    with lab_that_stops(platform, 24, 6) as server:
+        page, gone = context.new_page(), context.new_page()
         open_lab(page, server, reset=True)
+        # Who closes a page says so: nobody waits for it.
+        with gone.expect_request(re.compile("/api/mlinfn/idle/page")):
+            gone.goto(f"{server.url}/lab/workspaces/gone?token={TOKEN}&reset")
+        gone.locator(".jp-Launcher").wait_for()
+        gone.close()
         edit(page, "mine.txt", "typed and not saved")
         edit(page, "theirs.txt", "also typed")
         theirs.write_text("written by somebody else meanwhile")
@@ -235,8 +240,11 @@ def test_unanswered_it_saves_and_stops(context: BrowserContext, platform: Platfo
         wait_for(lambda: server.process.poll() is not None, 20)
         assert server.process.returncode == 0
         (record,) = platform.root.rglob("last-stop.json")
-        assert "mine.txt" in record.read_text()
-        assert json.loads(record.read_text())["format"] == 1
+        told = json.loads(record.read_text())
+        assert told["why"] == "idle"
+        assert told["pages"]["saved"] == ["mine.txt"]
+        assert [each["path"] for each in told["pages"]["failed"]] == ["theirs.txt"]
+        assert (told["pages"]["known"], told["pages"]["silent"]) == (1, 0)
 
 
 def test_saved_and_stopped_when_asked(context: BrowserContext, platform: Platform) -> None:
