@@ -33,7 +33,8 @@ NAME = "NVIDIA A100-PCIE-40GB"
         (f"{NAME} MIG 1g.5gb", "MIG-8F3C2A91", SLICE, False),
         (f"{NAME} MIG 1g.5gb", "GPU-3f6d2a1c", SLICE, False),
         (f"{NAME} MIG 1g.5gb", None, SLICE, False),
-        (f"{NAME} MIG 1g.5gb", "MIG-another", SLICE, True),
+        # What CUDA gives as the UUID of an instance is no proof against it.
+        (f"{NAME} MIG 1g.5gb", "another", SLICE, False),
         (f"{NAME} MIG 2g.10gb", None, SLICE, True),
         (f"{NAME} MIG 2g.10gb", "GPU-3f6d2a1c", SLICE, True),
         (f"{NAME} MIG 2g.10gb", None, UNNAMED, False),
@@ -50,6 +51,25 @@ def test_what_one_side_does_not_tell_is_no_difference(
     name: str | None, uuid: str | None, device: Device, another: bool
 ) -> None:
     assert is_another(name, uuid, [device]) == another
+
+
+@pytest.mark.parametrize(
+    ("chosen", "another"),
+    [
+        ("MIG-8f3c", False),
+        ("GPU-3f6d2a1c", False),
+        ("MIG-another,MIG-8f3c2a91", True),
+        ("GPU-another", True),
+        ("MIG-GPU-3f6d2a1c/9/0", False),
+        ("1", False),
+        ("", False),
+    ],
+)
+def test_of_instances_alike_the_variable_tells(chosen: str, another: bool) -> None:
+    for uuid in (None, "GPU-3f6d2a1c", "another"):
+        assert is_another(f"{NAME} MIG 1g.5gb", uuid, [SLICE], chosen) == another
+    # The instance's own UUID is proof enough.
+    assert not is_another(f"{NAME} MIG 1g.5gb", "8f3c2a91", [SLICE], chosen)
 
 
 def test_an_environment_that_is_led_to_another_device_is_told_so(
@@ -85,6 +105,7 @@ def test_an_environment_that_is_led_to_another_device_is_told_so(
 
     other = check()
     add_torch(prefix, uuid=A100_UUID, name=f"{NAME} MIG 1g.5gb")
+    add_activation(prefix, "other.sh", f"export CUDA_VISIBLE_DEVICES={A100_SLICE_UUID}")
     mine = check()
 
     assert (other["verdict"], other["reason"]) == ("problem", "other_device")

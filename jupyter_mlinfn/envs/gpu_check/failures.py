@@ -81,7 +81,8 @@ def judge(found: Finding, version: str, ran: Ran, here: Here, instead: Instead) 
 def _computed(found: Finding, version: str, ran: Ran, here: Here) -> Finding:
     got, expected = ran.step("computed").get("got"), ran.step("computed").get("expected")
     on = found.device or "the GPU"
-    if got == expected and here.devices and is_another(found.device, found.uuid, here.devices):
+    chosen = ran.environ.get("CUDA_VISIBLE_DEVICES")
+    if got == expected and here.devices and is_another(found.device, found.uuid, here.devices, chosen):
         return _other_device(found, version, ran, here.devices)
     if got == expected:
         sentence = f"{version} computes on {on}."

@@ -1,10 +1,10 @@
 """Whether the device that a framework computed on is one of the user's.
 
-What CUDA tells of a MIG instance is its name, ``NVIDIA A100-PCIE-40GB MIG 1g.5gb``, and a UUID: the
-instance's (``cuDeviceGetUuid_v2``) or, in older ways to ask, the board's
-(https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__DEVICE.html). So a UUID that is neither the
-device's nor its board's is another device; where there is none, or the board's, the names decide. What
-one side does not tell is no difference.
+CUDA tells a name, ``NVIDIA A100-PCIE-40GB MIG 1g.5gb``, and a UUID
+(https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__DEVICE.html). Of a whole GPU both are NVML's.
+Of a MIG instance the UUID is the instance's, or in older ways to ask the board's: it proves that it is the
+user's where it is the same, but not that it is another's where it is not. There the name decides, and what
+``CUDA_VISIBLE_DEVICES`` names. What one side does not tell is no difference.
 """
 
 from __future__ import annotations
@@ -26,23 +26,34 @@ def named(device: Device) -> str:
     return " ".join(part for part in (device.board.name, "MIG", device.profile) if part)
 
 
-def is_another(name: str | None, uuid: str | None, mine: Sequence[Device]) -> bool:
+def is_another(name: str | None, uuid: str | None, mine: Sequence[Device], chosen: str | None = None) -> bool:
     """Whether it is certainly none of the user's.
 
     Args:
         name, uuid: as the framework tells them; None where it does not.
+        chosen: the framework's ``CUDA_VISIBLE_DEVICES``.
     """
-    return not any(_may_be(name, uuid, device) for device in mine)
+    return not any(_may_be(name, uuid, device, chosen) for device in mine)
 
 
-def _may_be(name: str | None, uuid: str | None, device: Device) -> bool:
+def _may_be(name: str | None, uuid: str | None, device: Device, chosen: str | None) -> bool:
     if uuid:
-        told = _bare(uuid)
-        if told == _bare(device.uuid):
+        if _bare(uuid) == _bare(device.uuid):
             return True
-        if told != _bare(device.board.uuid):
+        if device.kind == "gpu":
             return False
+    if _names_another(chosen, device):
+        return False
     return name is None or _fits(_VENDOR.sub("", name.strip()), device)
+
+
+def _names_another(chosen: str | None, device: Device) -> bool:
+    """Whether the first element, which is what a program uses, is the UUID of something else. Indices
+    and the old form, MIG-GPU-UUID/GI/CI, are not followed here."""
+    first = (chosen or "").partition(",")[0].strip().lower()
+    if not first.startswith(("gpu-", "mig-")) or first.startswith("mig-gpu-"):
+        return False
+    return not any(uuid.lower().startswith(first) for uuid in (device.uuid, device.board.uuid))
 
 
 def _fits(name: str, device: Device) -> bool:
