@@ -143,16 +143,18 @@ class Stage:
 
     Attributes:
         mine: with our extension.
+        acted: when a person did something last, where that was before the end of setting up.
         step: what a person goes on doing, called a few times a minute at least.
         closers: ends whatever was begun; the servers' processes end with their hub.
         told: looks into the page what a person was told there: `page`, `desktop`.
         after: once the server is gone; what the page says then.
     """
 
-    def __init__(self, server: HubServer, browsers: Browsers, *, mine: bool) -> None:
+    def __init__(self, server: HubServer, browsers: Browsers | None, *, mine: bool) -> None:
         self.server = server
         self.browsers = browsers
         self.mine = mine
+        self.acted: float | None = None
         self.closers = ExitStack()
         self.step: Callable[[], None] = lambda: None
         self.told: Callable[[], list[str]] = list
@@ -237,6 +239,7 @@ class Stage:
         Args:
             alone: in a browser of its own.
         """
+        assert self.browsers is not None
         browser = self.browsers.another() if alone else self.browsers.shared
         context: BrowserContext = browser.new_context(reduced_motion="reduce")
         self.closers.callback(_quietly, context.close)
@@ -262,6 +265,7 @@ class Stage:
         if self.mine:
             page.locator("li.lm-TabBar-tab[data-id=jupyter-mlinfn-gpu]").click()
             page.locator(".jp-mlinfn-Gpu").wait_for()
+        self.acted = time.monotonic()
         # It may have been warned while it was loaded: the panel was opened by hand.
         page.wait_for_function("() => !document.querySelector('.Toastify__toast')")
         page.evaluate("() => { window.mlinfnTold = { page: false, desktop: false }; }")

@@ -76,6 +76,7 @@ def hidden(stage: Stage) -> None:
 
 def suspended(stage: Stage) -> None:
     page = stage.lab(alone=True)
+    assert stage.browsers is not None
     laptop = Laptop(stage.browsers.last_mark)
     stage.closers.callback(laptop.wake)
     # While it sleeps nobody can ask its pages.

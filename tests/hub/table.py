@@ -257,7 +257,7 @@ def play(
             except Exception as error:  # noqa: BLE001 - the others are played all the same
                 one.outcome.trouble = f"{type(error).__name__}: {error}"
                 one.done = True
-            one.since = time.monotonic()
+            one.since = one.stage.acted or time.monotonic()
             _go_on(played, box, watch)
         while not all(each.done for each in played):
             _go_on(played, box, watch)

@@ -15,7 +15,7 @@ from .table import COLUMNS, Column, Outcome, play
 from .table_page import write_page
 
 SEED = 6
-SHORT_WATCH = 1.8 * TIMEOUT
+SHORT_WATCH = 1.5 * TIMEOUT
 """Seconds after which a server that runs is kept, in the sample."""
 
 _measured: list[Outcome] = []
