@@ -35,6 +35,7 @@ NAME = "NVIDIA A100-PCIE-40GB"
         (f"{NAME} MIG 1g.5gb", None, SLICE, False),
         # What CUDA gives as the UUID of an instance is no proof against it.
         (f"{NAME} MIG 1g.5gb", "another", SLICE, False),
+        (f"{NAME} MIG 1g.5gb+me", None, SLICE, False),
         (f"{NAME} MIG 2g.10gb", None, SLICE, True),
         (f"{NAME} MIG 2g.10gb", "GPU-3f6d2a1c", SLICE, True),
         (f"{NAME} MIG 2g.10gb", None, UNNAMED, False),

@@ -61,8 +61,14 @@ def _fits(name: str, device: Device) -> bool:
     if (mig is not None) != (device.kind == "mig"):
         return False
     board = name[: mig.start()] if mig else name
-    same_board = board.lower() == device.board.name.lower()
-    return same_board and (mig is None or device.profile in (None, mig["profile"]))
+    if board.lower() != device.board.name.lower():
+        return False
+    return mig is None or device.profile is None or _size(device.profile) == _size(mig["profile"])
+
+
+def _size(profile: str) -> str:
+    """``1g.5gb+me`` → ``1g.5gb``: older drivers do not name what an instance has besides."""
+    return profile.partition("+")[0]
 
 
 def _bare(uuid: str) -> str:
