@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig
 from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID
 
-from ..support.gpu import MINE, SCENARIOS
+from ..support.gpu import GIB, MINE, SCENARIOS
 from ..support.server import Platform, Server, running
 from .conftest import Shoot, open_lab
 from .test_changes import CUT_OFF
@@ -280,8 +280,37 @@ def test_an_open_panel_is_open_again_after_a_reload(gpu_page: Page, gpu_lab: Ser
     expect(panel_of(page)).to_contain_text("of 4.8 GiB")
 
 
-def test_without_a_gpu_there_is_no_trace_of_it(browser: Browser, platform: Platform) -> None:
-    platform.environment = {"NVIDIA_VISIBLE_DEVICES": "void"}
+def test_where_it_is_not_clear_which_is_mine_it_is_asked_for(
+    browser: Browser, platform: Platform, driver: SimulatedDriver, shoot: Shoot
+) -> None:
+    driver.write(a100_mig({4_200_000: GIB}, others="readable"))
+    platform.environment = driver.environment() | {"NVIDIA_VISIBLE_DEVICES": "all"}
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
+    page = context.new_page()
+    with running(platform, lab=True) as server:
+        open_lab(page, server, reset=True)
+        expect(status_of(page)).to_have_text("GPU: not clear whichsimulated")
+        status_of(page).click()
+        panel = panel_of(page)
+        expect(page.get_by_role("heading", name="One of 7 GPU devices")).to_be_visible()
+        expect(panel.get_by_text(A100_SLICE_UUID)).to_be_visible()
+        expect(panel.get_by_role("button", name="Copy the UUID")).to_have_count(7)
+        expect(panel.get_by_role("slider")).to_have_count(0)
+        expect(panel).not_to_contain_text("GiB")
+        shoot(page, "gpu-ambiguous")
+        narrow(page)
+        assert panel.evaluate(CUT_OFF) == [], "it is cut off at 200 px"
+    context.close()
+
+
+@pytest.mark.parametrize("wish", ["void", "none"])
+def test_without_a_gpu_there_is_no_trace_of_it(
+    browser: Browser, platform: Platform, driver: SimulatedDriver, wish: str
+) -> None:
+    platform.environment = {"NVIDIA_VISIBLE_DEVICES": wish}
+    if wish == "none":
+        # The driver's library is there all the same: in the image, or by a runtime that gives it to all.
+        platform.environment = driver.environment() | {"NVIDIA_VISIBLE_DEVICES": wish}
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
     with running(platform, lab=True) as server:
