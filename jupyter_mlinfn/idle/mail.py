@@ -198,8 +198,9 @@ def _apprise(url: str, title: str, text: str) -> bool:
     # Not at the top: it takes a quarter of a second.
     import apprise
 
-    # It logs hosts, addresses and, where it does not understand them, whole URLs.
-    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+    # They log hosts, addresses and whole paths, which for a webhook are its secret.
+    for chatty in ("apprise", "urllib3"):
+        logging.getLogger(chatty).setLevel(logging.CRITICAL + 1)
     way = apprise.Apprise()
     if not way.add(url):
         raise ValueError

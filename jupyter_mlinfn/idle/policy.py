@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from .config import IdleConfig
 from .models import Deadline, Moment, Policy, Warning_
 
-SAME_END = 2.0
-"""Seconds by which an end may wander and be the same: others reckon by clocks that are set."""
+SAME_END, SAME_FIXED_END = 0.2, 2.0
+"""Seconds by which an end may wander and be the same: others reckon by clocks that are set. One that
+activity moves does move."""
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|sec|m|min|h|d)?", re.IGNORECASE)
 _UNITS = {"s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
@@ -112,7 +113,8 @@ class Warner:
         if end is None:
             self._end = None
             return None
-        if self._end is None or self._end[0] != end.source or abs(self._end[1] - end.at) > SAME_END:
+        same = SAME_END if end.extendable else SAME_FIXED_END
+        if self._end is None or self._end[0] != end.source or abs(self._end[1] - end.at) > same:
             self._end = (end.source, end.at)
         at = self._end[1]
         steps = self.steps(whole)

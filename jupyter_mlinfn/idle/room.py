@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .heard import Heard, hear_kernels
 from .sources.belonging import mark
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class IdleRoom:
         self._changed = changed
         self._state, self._anchor = state, anchor
         self._started = time.monotonic()
+        self._heard: Heard | None = None
         self._service: IdleService | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._starting: asyncio.Task[None] | None = None
@@ -77,6 +79,7 @@ class IdleRoom:
                     started=self._started,
                     environment=self._environment,
                     marker=self._marker,
+                    kernels=self._hear(),
                     changed=self._changed,
                     state=self._state,
                     anchor=self._anchor,
@@ -84,7 +87,8 @@ class IdleRoom:
         return self._service
 
     def start(self) -> None:
-        """Begin to watch, some seconds later."""
+        """Begin to hear the kernels, and some seconds later to watch."""
+        self._hear()
         _stop_in_order(self._server, self._environment)
         self._timer = asyncio.get_running_loop().call_later(FIRST_LOOK, self._start_soon)
 
@@ -96,6 +100,11 @@ class IdleRoom:
             self._starting.cancel()
         if self._service is not None:
             await self._service.close()
+
+    def _hear(self) -> Heard:
+        if self._heard is None:
+            self._heard = hear_kernels(self._server)
+        return self._heard
 
     def _start_soon(self) -> None:
         self._starting = asyncio.ensure_future(self._start())

@@ -104,6 +104,9 @@ class IdleService:
         self._warner = Warner(policy.warnings)
         self.ending = Ending(AtTheEnd(self), self.pages, self._judge, self.clocks.now, around.log, limits)
         self.kept: Moment | None = None
+        timeouts = [each for each in (policy.timeout, culler.timeout) if each]
+        # Of those who try it out with seconds for hours.
+        self._shortest = min(timeouts, default=3600.0)
         self._deadlines: Sequence[Deadline] = ()
         self._warning: Warning_ | None = None
         self._told: object = None
@@ -201,7 +204,7 @@ class IdleService:
     async def look(self, *, anew: bool = False) -> None:
         """Ask the sources, unless they were asked a moment ago."""
         if self._looking is None:
-            if not anew and self.clocks.now() - self.account.looked < FRESH:
+            if not anew and self.clocks.now() - self.account.looked < min(FRESH, self._shortest / 20):
                 return
             self._looking = asyncio.ensure_future(self.account.look(self.clocks.now()))
             self._looking.add_done_callback(self._looked)
@@ -333,9 +336,7 @@ class IdleService:
         """Seconds to the next moment that matters."""
         facts = self.facts()
         end, stop = next_stop(self._deadlines), own_stop(self._deadlines, facts, self.ending.limits)
-        timeouts = [each for each in (self.policy.timeout, self.culler.timeout) if each]
-        shortest = min(timeouts, default=LOOK_EVERY * 8)
-        pauses = [LOOK_WARNED if self._warning is not None else LOOK_EVERY, max(0.5, shortest / 8)]
+        pauses = [LOOK_WARNED if self._warning is not None else LOOK_EVERY, max(0.5, self._shortest / 8)]
         moments = [] if end is None else [end.at - step for step in self._steps(end, facts)]
         if stop is not None and self.ending.phase is None:
             moments += [stop.at, stop.at - lead(facts)]

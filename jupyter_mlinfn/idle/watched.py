@@ -7,16 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jupyter_server.utils import ensure_async
-
 from .config import IdleConfig
+from .heard import Heard
 from .models import Busy, Source
-from .observers import kernels as kernel_observer
 from .observers import proxied as proxied_observer
 from .observers.terminals import devices
 from .sources.belonging import Found, scope
-from .sources.gateway import GatewayKernelSource
-from .sources.kernels import KernelSource, Name
 from .sources.page import PageSource
 from .sources.processes import WALK_EVERY, ProcessSource
 from .sources.proxied import ProxiedSource
@@ -44,17 +40,23 @@ class Watched:
 
 
 def watch(
-    server: Any, config: IdleConfig, environment: Mapping[str, str], marker: str, timeout: float | None
+    server: Any,
+    kernels: Heard,
+    config: IdleConfig,
+    environment: Mapping[str, str],
+    marker: str,
+    timeout: float | None,
 ) -> Watched:
     """Begin to observe a server, whose extensions are loaded.
 
     Args:
+        kernels: heard from its start on.
         marker: what its processes bear, see `belonging.mark`.
         timeout: seconds of the policy; short ones are for those who try it out.
     """
     watched = Watched(PageSource())
-    kernels = _kernels(server, watched)
-    watched.busy = kernels.busy
+    watched.busy = kernels.source.busy
+    watched.ends.append(kernels.end)
     whose: Found = scope(environment, os.getpid(), os.getppid())
     if config.idle_processes != "auto":
         whose = "namespace" if config.idle_processes == "namespace" else "marked"
@@ -76,7 +78,7 @@ def watch(
         watched.ends.append(ended)
         replaced.add(PROXY)
     watched.sources += [
-        kernels,
+        kernels.source,
         TerminalSource(lambda: devices(server)),
         processes,
         watched.page,
@@ -84,27 +86,3 @@ def watch(
         StockSource(server.web_app.settings, replaced=replaced),
     ]
     return watched
-
-
-def _kernels(server: Any, watched: Watched) -> KernelSource | GatewayKernelSource:
-    manager = server.kernel_manager
-
-    async def names() -> Mapping[str, Name]:
-        sessions = await ensure_async(server.session_manager.list_sessions())
-        return {
-            each["kernel"]["id"]: (each.get("name") or each["path"].rpartition("/")[2], each["path"])
-            for each in sessions
-            if each.get("kernel")
-        }
-
-    if server.gateway_config.gateway_enabled:
-
-        async def models() -> Sequence[Mapping[str, Any]]:
-            return list(await ensure_async(manager.list_kernels()))
-
-        behind = GatewayKernelSource(models, names)
-        watched.ends.append(behind.close)
-        return behind
-    here = KernelSource(lambda kernel_id: kernel_id in manager, names)
-    watched.ends.append(kernel_observer.observe(manager, here))
-    return here

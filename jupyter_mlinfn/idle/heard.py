@@ -1,0 +1,47 @@
+"""What has to be heard from a server's start on: a cell that runs says so once, when it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jupyter_server.utils import ensure_async
+
+from .observers.kernels import observe
+from .sources.gateway import GatewayKernelSource
+from .sources.kernels import KernelSource, Name
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The kernels of a server.
+
+    Attributes:
+        end: hears no more.
+    """
+
+    source: KernelSource | GatewayKernelSource
+    end: Callable[[], None]
+
+
+def hear_kernels(server: Any) -> Heard:
+    """Begin to hear the kernels of a `ServerApp`; those behind a gateway are asked instead."""
+    manager = server.kernel_manager
+
+    async def names() -> Mapping[str, Name]:
+        sessions = await ensure_async(server.session_manager.list_sessions())
+        return {
+            each["kernel"]["id"]: (each.get("name") or each["path"].rpartition("/")[2], each["path"])
+            for each in sessions
+            if each.get("kernel")
+        }
+
+    async def models() -> Sequence[Mapping[str, Any]]:
+        return list(await ensure_async(manager.list_kernels()))
+
+    if server.gateway_config.gateway_enabled:
+        behind = GatewayKernelSource(models, names)
+        return Heard(behind, behind.close)
+    here = KernelSource(lambda kernel_id: kernel_id in manager, names)
+    return Heard(here, observe(manager, here))
