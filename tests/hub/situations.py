@@ -87,7 +87,7 @@ def suspended(stage: Stage) -> None:
         stage.told = told
         says = page.get_by_text("This server was stopped").or_(page.get_by_text("does not answer any more"))
         try:
-            says.first.wait_for(timeout=30_000)
+            says.first.wait_for(timeout=15_000)
         except Exception:  # noqa: BLE001 - whatever else it shows, it does not say so
             return "the page does not say so"
         return f"the page says “{says.first.inner_text()}”"

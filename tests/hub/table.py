@@ -258,7 +258,7 @@ def play(
                 one.outcome.trouble = f"{type(error).__name__}: {error}"
                 one.done = True
             one.since = one.stage.acted or time.monotonic()
-            _go_on(played, box, watch)
+            _go_on(played, box, watch, busy=True)
         while not all(each.done for each in played):
             _go_on(played, box, watch)
             time.sleep(LOOK_EVERY)
@@ -293,7 +293,12 @@ def _start(one: _Played, driver: SimulatedDriver, url: str, folder: Path) -> Non
     one.server.hub.start(one.user, settings=settings, wait=False)
 
 
-def _go_on(played: Sequence[_Played], box: Mailbox, watch: float | None) -> None:
+def _go_on(played: Sequence[_Played], box: Mailbox, watch: float | None, *, busy: bool = False) -> None:
+    """Let people go on, and take down what has come to its end.
+
+    Args:
+        busy: others are still to be set up: nothing may take long.
+    """
     for one in played:
         if one.done or one.since == float("inf"):
             continue
@@ -303,9 +308,10 @@ def _go_on(played: Sequence[_Played], box: Mailbox, watch: float | None) -> None
         if outcome.situation.must == "stop":
             limit = max(limit, outcome.situation.after + LATE + outcome.situation.late + 5)
         gone = one.gone
-        if gone is None and now - one.since < limit:
+        if gone is None and (busy or now - one.since < limit):
             with suppress(Exception):
                 one.stage.step()
+        if busy or (gone is None and now - one.since < limit):
             continue
         one.done = True
         outcome.watched = now - one.since

@@ -59,7 +59,7 @@ def test_the_whole_table(column: Column, tmp_path: Path) -> None:
     with slow_source() as source, sync_playwright() as playwright:
         outcomes = play([column], all_situations(source), tmp_path, playwright)
     _measured.extend(outcomes)
-    if column == COLUMNS[-1]:
+    if {each.column.name for each in _measured} == {each.name for each in COLUMNS}:
         write_page(_measured, Path(__file__).parents[2] / "docs" / "idle-table.md")
     if column.mine:
         judge(outcomes)
