@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -137,6 +137,7 @@ class World:
             clocks=clocks,
             limits=limits,
         )
+        _WORLDS.append(self)
 
     async def at(self, seconds: float) -> dict[str, Any]:
         """What `GET idle` answers that long after the start, when what was due is done."""
@@ -164,6 +165,18 @@ class World:
         if self.storage_error is not None:
             raise self.storage_error
         self.records.append(body)
+
+
+_WORLDS: list[World] = []
+
+
+@pytest.fixture(autouse=True)
+def no_world_goes_on(jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """What a test leaves in the middle of its end does not outlive it."""
+    yield
+    while _WORLDS:
+        _WORLDS.pop().service.ending.close()
+    jp_asyncio_loop.run_until_complete(asyncio.sleep(0))
 
 
 @pytest.fixture
