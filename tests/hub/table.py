@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,8 +19,8 @@ from playwright.sync_api import Playwright
 from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig
 
 from ..support.gpu import MINE
-from ..support.hub import Hub, HubServer, HubSettings, ServerSettings, hub_running
-from ..support.hub import _free_ports as free_ports
+from ..support.hub import Hub, HubServer, hub_running
+from ..support.hub_settings import HubSettings, ServerSettings
 from ..support.server import Platform, wait_for
 from ..ui.conftest import setting
 from ..ui.test_gpu import notebook
@@ -154,7 +155,9 @@ def mail_server() -> Iterator[tuple[Mailbox, str]]:
     """With the URL for `idle_notify`."""
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     box = Mailbox()
-    (port,) = free_ports(1)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     controller = Controller(box, hostname="127.0.0.1", port=port)
     controller.start()
     try:

@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ..support.hub import Hub, HubServer, HubSettings, ServerSettings, hub_running
+from ..support.hub import Hub, HubServer, hub_running
+from ..support.hub_settings import HubSettings, ServerSettings
 from ..support.proof import note, sample
 from ..support.server import wait_for
 from .people import TRAIN, Stage
