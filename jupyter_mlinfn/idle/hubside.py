@@ -102,13 +102,6 @@ class HubSide:
             return keep_until
         return keep_until - self._culler.timeout
 
-    def agreed_until(self) -> Moment | None:
-        """Until when the culler stays away by what the hub has taken; None: nobody told of one."""
-        accepted = self.accepted
-        if self._culler.timeout is None or accepted is None:
-            return None
-        return accepted + self._culler.timeout
-
     @property
     def accepted(self) -> Moment | None:
         """The last activity that the hub has taken from us, as far back as it is for the hub now."""

@@ -12,7 +12,7 @@ from ..errors import BadInputError, ConflictError
 from . import views
 from .account import Account
 from .clocks import Clocks
-from .deadlines import Facts, ServerRules, duration, next_stop, reckon
+from .deadlines import Facts, ServerRules, duration, hub_limit, next_stop, reckon
 from .ending import Ending, Limits, Reason
 from .hubside import HubSide
 from .models import Deadline, Moment, Phase, Policy, Warning_
@@ -266,7 +266,7 @@ class IdleService:
 
     async def _end_unless_active(self) -> None:
         await self.account.refresh()
-        if self.hub is not None:
+        if self.hub is not None and not self.hub.failed:
             await self.hub.read()
         await self.look(anew=True)
         facts = self._judge()
@@ -326,7 +326,8 @@ class IdleService:
             return None
         firm = ("hub_maximum_age", "allocation", "server_timeout")
         ends = [each.at for each in self._deadlines if each.source in firm]
-        agreed = self.hub.agreed_until() if self.hub is not None and self.hub.failed else None
+        failed = self.hub is not None and self.hub.failed
+        agreed = hub_limit(self.facts(), self.clocks) if failed else None
         return min([self.kept, *ends, *([agreed] if agreed is not None else [])])
 
     def _steps(self, end: Deadline, facts: Facts) -> Sequence[float]:

@@ -206,6 +206,14 @@ async def test_what_is_promised_is_what_the_hub_has_agreed_to() -> None:
     assert healed["kept_until"] == world.service.clocks.iso(world.started + 8 * HOUR)
 
 
+async def test_a_hub_that_never_answered_has_agreed_to_nothing() -> None:
+    world = World(**HUB)
+    world.other_hub.up = False
+    answer = await world.service.keep_alive(8 * HOUR)
+
+    assert answer["kept_until"] == world.service.clocks.iso(world.started + HOUR)
+
+
 async def test_with_the_hub_down_it_is_warned_and_ends_all_the_same() -> None:
     world = World(**HUB)
     world.other_hub.up = False
