@@ -250,6 +250,9 @@ def play(
         for index, one in enumerate(played):
             if index == 0:
                 _start(one, driver, url, folder)
+            if not one.server.running():
+                # Nobody came for as long as it took to set up the one before.
+                _start(one, driver, url, folder)
             wait_for(one.server.ready, 120)
             if index + 1 < len(played):
                 # It starts while this one is set up.

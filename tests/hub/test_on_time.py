@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +21,9 @@ from .people import TRAIN, Stage
 TIMEOUT = 16
 CHECK = TIMEOUT // 2
 """Seconds between two checks of the hub's culler, in its usual proportion to the timeout."""
+
+LAST_WORD = 4
+"""Seconds before the announced time from which it is believed."""
 
 AT_ONCE = 5
 
@@ -41,27 +45,36 @@ def stage(server: HubServer) -> Stage:
     return Stage(server, None, mine=True)
 
 
+def work(hub: Hub, user: str) -> HubServer:
+    """A server with a cell that computes, its page closed."""
+    server = hub.start(user, settings=IDLE)
+    kernel = stage(server).kernel()
+    kernel.execute(TRAIN)
+    wait_for(lambda: server.get("api/mlinfn/idle")["busy"], 30)
+    kernel.socket.close()
+    return server
+
+
 def late(server: HubServer, *, tab: bool) -> float:
     """Seconds from the time that the server announced to the end of its process."""
     here = stage(server)
     with here.closers:
         if tab:
-            here.kernel()
+            # Its start is work.
+            here.kernel().run("print()")
             here.leave_tab()
         here.use_page()
         process = server.process()
         assert process is not None
         announced = None
         while _lives(process):
-            try:
+            # Who asks is no sign of life.
+            with suppress(OSError):
                 warning = server.request("GET", "api/mlinfn/idle")[1].get("warning")
-            except OSError:
-                continue  # It is ending.
-            if warning is not None:
-                announced = datetime.fromisoformat(warning["stops_at"].replace("Z", "+00:00")).timestamp()
-                # Nobody asks any more: what was said has to hold.
+                if warning is not None:
+                    announced = datetime.fromisoformat(warning["stops_at"].replace("Z", "+00:00")).timestamp()
+            if announced is not None and announced - time.time() < LAST_WORD:
                 wait_for(lambda: not _lives(process), 60)
-                break
             time.sleep(0.3)
         ended = time.time()
         assert announced is not None, f"stopped without a warning:\n{server.log()[-3000:]}"
@@ -79,12 +92,7 @@ def _lives(process: psutil.Process) -> bool:
 @pytest.mark.proof
 def test_a_server_stops_when_it_said_and_one_at_work_does_not(hub: Hub, tmp_path: Path) -> None:
     runs, at_work = sample(5, 50), sample(1, 4)
-    working = [hub.start(f"worker{number}", settings=IDLE) for number in range(at_work)]
-    for each in working:
-        kernel = stage(each).kernel()
-        kernel.execute(TRAIN)
-        wait_for(lambda each=each: each.get("api/mlinfn/idle")["busy"], 30)
-        kernel.socket.close()
+    working = [work(hub, f"worker{number}") for number in range(at_work)]
     began = time.monotonic()
     delays: list[float] = []
 
