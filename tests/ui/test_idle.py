@@ -237,7 +237,7 @@ def test_unanswered_it_saves_and_stops(context: BrowserContext, platform: Platfo
         shoot(page, "idle-stopped")
         assert mine.read_text().strip() == "typed and not saved"
         assert theirs.read_text() == "written by somebody else meanwhile"
-        wait_for(lambda: server.process.poll() is not None, 20)
+        wait_for(lambda: server.process.poll() is not None, 45)
         assert server.process.returncode == 0
         (record,) = platform.root.rglob("last-stop.json")
         told = json.loads(record.read_text())
@@ -262,7 +262,7 @@ def test_saved_and_stopped_when_asked(context: BrowserContext, platform: Platfor
         stopped = page.get_by_role("alertdialog", name="This server was stopped")
         expect(stopped).to_contain_text("You asked for it")
         expect(stopped).to_contain_text("Saved before: mine.txt.")
-        wait_for(lambda: server.process.poll() is not None, 20)
+        wait_for(lambda: server.process.poll() is not None, 45)
         assert server.process.returncode == 0
     assert file.read_text().strip() == "typed and not saved"
 

@@ -130,8 +130,11 @@ export interface IPageReport {
 export class IdleApi {
   constructor(private settings: ServerConnection.ISettings) {}
 
-  read(): Promise<IIdleAnswer> {
-    return request('idle', this.settings);
+  /**
+   * @param signal gives it up; it rejects with a DOMException named AbortError then
+   */
+  read(signal?: AbortSignal): Promise<IIdleAnswer> {
+    return request('idle', this.settings, { signal });
   }
 
   /**

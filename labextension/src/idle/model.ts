@@ -10,7 +10,7 @@ import { nextLook } from './schedule';
  * What the model needs of the REST calls.
  */
 export interface IIdleSource {
-  read(): Promise<IIdleAnswer>;
+  read(signal?: AbortSignal): Promise<IIdleAnswer>;
   keepAlive(seconds?: number): Promise<IIdleAnswer>;
   stop(): Promise<IIdleAnswer>;
 }
@@ -32,6 +32,8 @@ export interface IIdleEnd {
 const GONE = [0, 404, 424, 502, 503, 504];
 /** Clocks that differ by so many milliseconds have not run together. */
 const SLEPT = 5000;
+/** Milliseconds for which an answer is waited for. */
+const PATIENCE = { usual: 60000, ending: 5000 };
 /** The longest that a browser's timer waits is about 24 days. */
 const LONGEST_TIMER = 24 * 3600 * 1000;
 
@@ -175,10 +177,18 @@ export class IdleModel implements IDisposable {
 
   private async _readOnce(): Promise<void> {
     const sent = performance.now();
+    const abort = new AbortController();
+    // A server that ends may take a question and answer it no more.
+    const patience = window.setTimeout(
+      () => abort.abort(),
+      this.isEnding ? PATIENCE.ending : PATIENCE.usual
+    );
     try {
-      this._take(await this._source.read(), sent);
+      this._take(await this._source.read(abort.signal), sent);
     } catch (thrown) {
       this._fail(MlinfnError.from(thrown));
+    } finally {
+      clearTimeout(patience);
     }
   }
 

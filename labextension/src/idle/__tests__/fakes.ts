@@ -91,7 +91,7 @@ export function setUp(first: IIdleAnswer | MlinfnError = answer()) {
       ? Promise.reject(told.answer)
       : Promise.resolve(told.answer);
   const source = {
-    read: jest.fn(say),
+    read: jest.fn((signal?: AbortSignal) => say()),
     keepAlive: jest.fn((seconds?: number) => say()),
     stop: jest.fn(say),
     report: jest.fn((report: IPageReport) => Promise.resolve())

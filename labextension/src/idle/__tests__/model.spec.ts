@@ -110,6 +110,24 @@ describe('IdleModel', () => {
     model.dispose();
   });
 
+  it('does not wait for ever for a server that ends and answers no more', async () => {
+    const { model, source } = setUp(answer({ phase: 'stopping' }));
+    await model.refresh();
+    source.read.mockImplementation(
+      signal =>
+        new Promise((_, reject) =>
+          signal?.addEventListener('abort', () =>
+            reject(new DOMException('superseded', 'AbortError'))
+          )
+        )
+    );
+    await tick(6000);
+    expect(model.end).toBe(null);
+    await tick(2000);
+    expect(model.end?.begun).toBe(true);
+    model.dispose();
+  });
+
   it('says after a sleep that the end had come when the server was found gone', async () => {
     const { model, tell } = setUp();
     await model.refresh();
