@@ -31,6 +31,8 @@ class PageHandler(MlinfnHandler):
     @authorized
     async def post(self) -> None:
         report = self.body()
+        # What pages send by themselves is no sign of a person, for Jupyter Server's own timeout either.
+        self._track_activity = "input_seconds_ago" in report
         service = await self.room(IdleRoom).service()
         await service.page(report)
         self.no_content()

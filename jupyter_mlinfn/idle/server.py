@@ -17,6 +17,9 @@ _log = logging.getLogger(__name__)
 END_LIMIT = 30.0
 """Seconds that a server has to end in order; Jupyter kills a kernel that ignores it after 5."""
 
+EXIT_LIMIT = 2.0
+"""Seconds for the interpreter to exit when all has ended in order."""
+
 
 class ServerSide:
     """Reads the managers only: no disk is looked at.
@@ -71,9 +74,13 @@ class ServerSide:
         return self._clocks.moment(at.timestamp())
 
     def _end_by_force(self) -> None:
-        ended = threading.Event()
-        ended.wait(END_LIMIT)
-        _log.warning("This server did not end in %.0f s: it ends now.", END_LIMIT)
+        main = threading.main_thread()
+        main.join(END_LIMIT)
+        if main.is_alive():
+            _log.warning("This server did not end in %.0f s: it ends now.", END_LIMIT)
+        else:
+            # Python waits at its exit for threads of others, which may wait for work for ever.
+            threading.Event().wait(EXIT_LIMIT)
         # A server that exits with an error is started again where the restart policy is OnFailure.
         os._exit(0)
 

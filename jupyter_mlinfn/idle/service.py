@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..errors import BadInputError, ConflictError
@@ -276,7 +276,7 @@ class IdleService:
 
     async def _keep_hub(self, hub: HubSide, facts: Facts) -> None:
         stop = own_stop(self._deadlines, facts, self.ending.limits)
-        end = next_stop(self._deadlines)
+        end = self._end(facts)
         near = end is not None and end.at - facts.now <= max(self._steps(end, facts)) + LOOK_EVERY
         await keep_up(
             hub,
@@ -291,7 +291,7 @@ class IdleService:
         """Reckon anew what is known, without looking, and tell pages if it is another."""
         facts = self.facts()
         self._deadlines = reckon(facts, self.clocks)
-        end = next_stop(self._deadlines)
+        end = self._end(facts)
         reason = sentence(end, facts, self.account.last(), self.account.busy) if end is not None else ""
         whole = _whole(end, facts) if end is not None else 0.0
         self._warning = self._warner.due(end, whole, facts.now, reason)
@@ -330,13 +330,20 @@ class IdleService:
         agreed = hub_limit(self.facts(), self.clocks) if failed else None
         return min([self.kept, *ends, *([agreed] if agreed is not None else [])])
 
+    def _end(self, facts: Facts) -> Deadline | None:
+        """What the user is warned of: where this server stops itself before somebody else does, that."""
+        end, stop = next_stop(self._deadlines), own_stop(self._deadlines, facts, self.ending.limits)
+        if end is None or stop is None or stop.at >= end.at:
+            return end
+        return replace(stop.deadline, at=stop.at)
+
     def _steps(self, end: Deadline, facts: Facts) -> Sequence[float]:
         return self._warner.steps(_whole(end, facts))
 
     def _pause(self) -> float:
         """Seconds to the next moment that matters."""
         facts = self.facts()
-        end, stop = next_stop(self._deadlines), own_stop(self._deadlines, facts, self.ending.limits)
+        end, stop = self._end(facts), own_stop(self._deadlines, facts, self.ending.limits)
         pauses = [LOOK_WARNED if self._warning is not None else LOOK_EVERY, max(0.5, self._shortest / 8)]
         moments = [] if end is None else [end.at - step for step in self._steps(end, facts)]
         if stop is not None and self.ending.phase is None:
