@@ -16,7 +16,7 @@ from pathlib import Path
 from jupyter_mlinfn.demo.channel import build_channel, default_folder
 from tests.support.proof import sample
 
-from . import bundle, change, create, gpu, lag, listing, memory, page, small_flavour, startup
+from . import bundle, change, create, gpu, idle, lag, listing, memory, page, small_flavour, startup
 from .report import Machine, Section, say
 
 _PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
@@ -26,7 +26,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Benchmarks beside peers.")
     parser.add_argument("--conda", metavar="PATH", help="a conda to compare with, if it is not on PATH")
     parser.add_argument(
-        "--only", nargs="+", metavar="NAME", help="create, change, list, lag, startup, bundle, memory, gpu"
+        "--only",
+        nargs="+",
+        metavar="NAME",
+        help="create, change, list, lag, startup, bundle, memory, gpu, idle",
     )
     parser.add_argument(
         "--records", type=int, default=sample(300_000, 900_000), help="of the repodata; default %(default)s"
@@ -45,6 +48,7 @@ def main() -> None:
             "bundle": lambda: [bundle.measure(scratch)],
             "memory": lambda: _memory(scratch, options.records),
             "gpu": lambda: gpu.measure(scratch, sample(1, 4), sample(3, 10)),
+            "idle": lambda: idle.measure(scratch, sample(1, 5), sample(31, 120)),
         }
         if unknown := set(options.only or ()) - set(questions):
             parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")

@@ -49,7 +49,7 @@ def measure(channel: Path, scratch: Path, rounds: int) -> Section:
                     delays.setdefault(name, []).extend(server.get("bench/lag")["delays"])
     shutil.rmtree(folder)
     rows = [
-        [name, *(f"{_percentile(values, part):.1f}" for part in (0.5, 0.99, 1.0)), f"{len(values)}"]
+        [name, *(f"{percentile(values, part):.1f}" for part in (0.5, 0.99, 1.0)), f"{len(values)}"]
         for name, values in delays.items()
     ]
     return Section(
@@ -57,7 +57,7 @@ def measure(channel: Path, scratch: Path, rounds: int) -> Section:
         f"Milliseconds that who asks the server for anything has to wait for its loop; {rounds} creations.",
         ["", "p50", "p99", "max", "ticks"],
         rows,
-        [below("p99 below 50 ms", _percentile(delays["while ours makes one"], 0.99), 50, " ms")],
+        [below("p99 below 50 ms", percentile(delays["while ours makes one"], 0.99), 50, " ms")],
     )
 
 
@@ -87,6 +87,7 @@ def _rattler(server: Server, url: str, folder: Path) -> None:
     shutil.rmtree(prefix)
 
 
-def _percentile(values: list[float], part: float) -> float:
+def percentile(values: list[float], part: float) -> float:
+    """Of which `part` of the values are at most as large."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
