@@ -171,12 +171,17 @@ _WORLDS: list[World] = []
 
 
 @pytest.fixture(autouse=True)
-def no_world_goes_on(jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """What a test leaves in the middle of its end does not outlive it."""
+def no_world_goes_on(jp_asyncio_loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
+    """What a test leaves in the middle of its end does not outlive it.
+
+    Args:
+        jp_asyncio_loop: None in files whose tests have loops of their own.
+    """
     yield
     while _WORLDS:
         _WORLDS.pop().service.ending.close()
-    jp_asyncio_loop.run_until_complete(asyncio.sleep(0))
+    if jp_asyncio_loop is not None:
+        jp_asyncio_loop.run_until_complete(asyncio.sleep(0))
 
 
 @pytest.fixture
