@@ -176,7 +176,7 @@ class _Played:
         self.stage = Stage(self.server, browsers, mine=column.mine)
         self.since = float("inf")
         self.gone: float | None = None
-        self.done = False
+        self.begun = self.done = False
 
 
 class _Witness:
@@ -248,13 +248,11 @@ def play(
         for one in played:
             stack.callback(one.stage.closers.close)
         for index, one in enumerate(played):
-            if index == 0:
-                _start(one, driver, url, folder)
-            if not one.server.running():
-                # Nobody came for as long as it took to set up the one before.
+            if not one.begun or not one.server.running():
+                # Or nobody came for as long as it took to set up the one before.
                 _start(one, driver, url, folder)
             wait_for(one.server.ready, 120)
-            if index + 1 < len(played):
+            if index + 1 < len(played) and not one.outcome.situation.browser:
                 # It starts while this one is set up.
                 _start(played[index + 1], driver, url, folder)
             witnesses[one.outcome.column.name].watch(one)
@@ -296,6 +294,7 @@ def _start(one: _Played, driver: SimulatedDriver, url: str, folder: Path) -> Non
         environment={**server.environment, **driver.environment(), **MINE},
         own_server=server.own_server,
     )
+    one.begun = True
     one.server.hub.start(one.user, settings=settings, wait=False)
 
 
