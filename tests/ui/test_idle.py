@@ -268,7 +268,7 @@ def test_saved_and_stopped_when_asked(context: BrowserContext, platform: Platfor
 
 
 def test_what_nobody_can_move_is_not_offered_to_be_moved(context: BrowserContext, platform: Platform) -> None:
-    platform.environment = {"SLURM_JOB_END_TIME": str(int(time.time()) + 60), "SLURM_JOB_ID": "4711"}
+    platform.environment = {"SLURM_JOB_END_TIME": str(int(time.time()) + 80), "SLURM_JOB_ID": "4711"}
     with lab_that_stops(platform, DAY, 24, 20) as server:
         page = context.new_page()
         open_lab(page, server, reset=True)
