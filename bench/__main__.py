@@ -2,7 +2,7 @@
 
     python -m bench [--conda PATH] [--only NAME…] [--records NUMBER] [--output FILE]
 
-In less than ten minutes on two cores; with MLINFN_PROOF=1 memory is measured on repodata of
+In about twenty minutes on two cores; with MLINFN_PROOF=1 memory is measured on repodata of
 conda-forge's full size and everything that is quick is repeated more often.
 """
 
