@@ -8,6 +8,8 @@
 
 PYTHON ?= python3
 ARGS ?=
+# One that hangs fails, and does not keep the others waiting.
+SECONDS_A_TEST = 900
 # The demo is installed as a user installs it; tests run on the checkout itself.
 DEMO := .venv-demo/bin
 DEV := .venv/bin
@@ -24,9 +26,10 @@ dev:
 
 test: dev
 	cd labextension && $(IN_DEV) jlpm test
-	$(IN_DEV) python -m pytest $(ARGS)
+	$(IN_DEV) python -m pytest --timeout=$(SECONDS_A_TEST) $(ARGS)
 
 proof: export MLINFN_PROOF = 1
+proof: SECONDS_A_TEST = 7200
 proof: test
 
 lint: dev

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -49,7 +50,7 @@ class Page:
     async def hears(self, kind: str, parent: str | None = None) -> dict[str, Any]:
         """The next message of that kind."""
         while True:
-            message = json.loads(await self._socket.read_message())
+            message = json.loads(await asyncio.wait_for(self._socket.read_message(), 60))
             if message["msg_type"] == kind and parent in (None, message["parent_header"].get("msg_id")):
                 return dict(message)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import time
@@ -47,6 +48,9 @@ class Page:
 
     async def shows(self, text: str) -> None:
         """Wait until the terminal has printed it."""
+        await asyncio.wait_for(self._shows(text), 60)
+
+    async def _shows(self, text: str) -> None:
         printed = ""
         while text not in printed:
             kind, *rest = json.loads(await self._socket.read_message())
@@ -74,11 +78,14 @@ async def test_a_terminals_device_is_found(jp_serverapp: Any, opens: Opens) -> N
     assert device == str(Path(f"/proc/{process.pid}/fd/0").readlink())
 
 
-async def test_typing_counts_and_what_a_clock_prints_does_not(jp_serverapp: Any, opens: Opens) -> None:
+async def test_typing_counts_and_what_a_clock_prints_does_not(
+    jp_serverapp: Any, opens: Opens, tmp_path: Path
+) -> None:
     source = TerminalSource(lambda: observer.devices(jp_serverapp))
     name, _ = Kernels(jp_serverapp).terminal()
     page = await opens(name)
-    await page.types("while :; do date; sleep 0.2; done\n")
+    end = tmp_path / "end"
+    await page.types(f"while ! [ -e {end} ]; do date; sleep 0.2; done\n")
     await page.shows("20")
     typed = time.monotonic()
     signal = await source.look(typed)
@@ -97,7 +104,7 @@ async def test_typing_counts_and_what_a_clock_prints_does_not(jp_serverapp: Any,
     assert last <= typed + WINDOW
     assert last < time.monotonic() - 1
     # A key that a program reads: counted again.
-    await page.types("\x03")
+    end.touch()
     await page.types("echo he''re\n")
     await page.shows("here")
     now = time.monotonic()
