@@ -1,10 +1,11 @@
 import { TranslationBundle } from '@jupyterlab/translation';
-import { Button, ReactWidget } from '@jupyterlab/ui-components';
+import { Button } from '@jupyterlab/ui-components';
 import { Message } from '@lumino/messaging';
-import { ISignal, Signal } from '@lumino/signaling';
+import { Signal } from '@lumino/signaling';
 import React from 'react';
 
 import { useSignal } from '../hooks';
+import { StatusItem } from '../statusItem';
 import { IGpuDevice } from './api';
 import { levelOf, MemoryBar, shareOf } from './bar';
 import { GpuModel } from './model';
@@ -21,14 +22,14 @@ import {
 /**
  * The status bar item: 1g.5gb ▮▮▮▯▯ 3.1/4.8 GiB
  */
-export class GpuStatus extends ReactWidget {
+export class GpuStatus extends StatusItem {
   constructor(model: GpuModel, open: () => void, trans: TranslationBundle) {
     super();
     this._model = model;
     this._open = open;
     this._trans = trans;
     this.addClass('jp-mlinfn-GpuStatus');
-    model.changed.connect(this._onChanged, this);
+    model.changed.connect(this.onChanged, this);
   }
 
   /**
@@ -36,10 +37,6 @@ export class GpuStatus extends ReactWidget {
    */
   get isActive(): boolean {
     return this._model.view?.present ?? false;
-  }
-
-  get activeChanged(): ISignal<this, void> {
-    return this._activeChanged;
   }
 
   dispose(): void {
@@ -74,19 +71,9 @@ export class GpuStatus extends ReactWidget {
     return <Status model={this._model} open={this._open} trans={this._trans} />;
   }
 
-  private _onChanged(): void {
-    const isActive = this.isActive;
-    if (isActive !== this._wasActive) {
-      this._wasActive = isActive;
-      this._activeChanged.emit();
-    }
-  }
-
   private _model: GpuModel;
   private _open: () => void;
   private _trans: TranslationBundle;
-  private _wasActive = false;
-  private _activeChanged = new Signal<this, void>(this);
 }
 
 export function Status(props: {

@@ -1,51 +1,37 @@
 import { TranslationBundle } from '@jupyterlab/translation';
-import { Button, ReactWidget } from '@jupyterlab/ui-components';
-import { ISignal, Signal } from '@lumino/signaling';
+import { Button } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import { useSignal } from '../hooks';
 import { hourglassIcon } from '../icons';
+import { StatusItem } from '../statusItem';
 import { IdleModel } from './model';
 import { formatClock } from './words';
 
 /**
  * The status bar item, there only when the end is near: stops at 14:30 unless used
  */
-export class IdleStatus extends ReactWidget {
+export class IdleStatus extends StatusItem {
   constructor(model: IdleModel, open: () => void, trans: TranslationBundle) {
     super();
     this._model = model;
     this._open = open;
     this._trans = trans;
     this.addClass('jp-mlinfn-IdleStatus');
-    model.changed.connect(this._onChanged, this);
+    model.changed.connect(this.onChanged, this);
   }
 
   get isActive(): boolean {
     return this._model.warning !== null || this._model.isEnding;
   }
 
-  get activeChanged(): ISignal<this, void> {
-    return this._activeChanged;
-  }
-
   protected render(): JSX.Element {
     return <Status model={this._model} open={this._open} trans={this._trans} />;
-  }
-
-  private _onChanged(): void {
-    const isActive = this.isActive;
-    if (isActive !== this._wasActive) {
-      this._wasActive = isActive;
-      this._activeChanged.emit();
-    }
   }
 
   private _model: IdleModel;
   private _open: () => void;
   private _trans: TranslationBundle;
-  private _wasActive = false;
-  private _activeChanged = new Signal<this, void>(this);
 }
 
 export function Status(props: {

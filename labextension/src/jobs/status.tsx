@@ -1,9 +1,9 @@
 import { TranslationBundle } from '@jupyterlab/translation';
-import { Button, ReactWidget } from '@jupyterlab/ui-components';
-import { ISignal, Signal } from '@lumino/signaling';
+import { Button } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import { useSignal } from '../hooks';
+import { StatusItem } from '../statusItem';
 import { IJob, isActive } from './api';
 import { describePhase, fractionDone } from './describe';
 import { IJobs } from './tokens';
@@ -11,39 +11,25 @@ import { IJobs } from './tokens';
 /**
  * The status bar item while jobs run: Creating myenv 45 %
  */
-export class JobsStatus extends ReactWidget {
+export class JobsStatus extends StatusItem {
   constructor(jobs: IJobs, trans: TranslationBundle) {
     super();
     this._jobs = jobs;
     this._trans = trans;
     this.addClass('jp-mlinfn-JobsStatus');
-    jobs.model.changed.connect(this._onChanged, this);
+    jobs.model.changed.connect(this.onChanged, this);
   }
 
   get isActive(): boolean {
     return this._jobs.model.jobs.some(isActive);
   }
 
-  get activeChanged(): ISignal<this, void> {
-    return this._activeChanged;
-  }
-
   protected render(): JSX.Element {
     return <Status jobs={this._jobs} trans={this._trans} />;
   }
 
-  private _onChanged(): void {
-    const isActive = this.isActive;
-    if (isActive !== this._wasActive) {
-      this._wasActive = isActive;
-      this._activeChanged.emit();
-    }
-  }
-
   private _jobs: IJobs;
   private _trans: TranslationBundle;
-  private _wasActive = false;
-  private _activeChanged = new Signal<this, void>(this);
 }
 
 function Status(props: {
