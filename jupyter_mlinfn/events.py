@@ -14,6 +14,8 @@ JOBS = "https://events.jupyter.org/jupyter_mlinfn/jobs/v1"
 ENVS = "https://events.jupyter.org/jupyter_mlinfn/envs/v1"
 GPU = "https://events.jupyter.org/jupyter_mlinfn/gpu/v1"
 IDLE = "https://events.jupyter.org/jupyter_mlinfn/idle/v1"
+STORAGE = "https://events.jupyter.org/jupyter_mlinfn/storage/v1"
+SESSION = "https://events.jupyter.org/jupyter_mlinfn/session/v1"
 
 _SCHEMAS = Path(__file__).parent / "event_schemas"
 
@@ -41,3 +43,9 @@ class Events:
 
     def idle_changed(self) -> None:
         self._logger.emit(schema_id=IDLE, data={})
+
+    def storage_changed(self) -> None:
+        self._logger.emit(schema_id=STORAGE, data={})
+
+    def session_changed(self) -> None:
+        self._logger.emit(schema_id=SESSION, data={})

@@ -24,6 +24,8 @@ export interface IServerEvents {
   readonly envsChanged: ISignal<IServerEvents, void>;
   readonly gpuChanged: ISignal<IServerEvents, void>;
   readonly idleChanged: ISignal<IServerEvents, void>;
+  readonly storageChanged: ISignal<IServerEvents, void>;
+  readonly sessionChanged: ISignal<IServerEvents, void>;
   /** A request failed because the server did not answer. */
   connectionLost(): void;
 }
@@ -69,6 +71,14 @@ export class ServerEvents implements IServerEvents, IDisposable {
 
   get idleChanged(): ISignal<this, void> {
     return this._idleChanged;
+  }
+
+  get storageChanged(): ISignal<this, void> {
+    return this._storageChanged;
+  }
+
+  get sessionChanged(): ISignal<this, void> {
+    return this._sessionChanged;
   }
 
   get isDisposed(): boolean {
@@ -124,6 +134,8 @@ export class ServerEvents implements IServerEvents, IDisposable {
       this._envsChanged.emit();
       this._gpuChanged.emit();
       this._idleChanged.emit();
+      this._storageChanged.emit();
+      this._sessionChanged.emit();
     }
   }
 
@@ -136,6 +148,10 @@ export class ServerEvents implements IServerEvents, IDisposable {
       this._gpuChanged.emit();
     } else if (event.schema_id === `${SCHEMA}/idle/v1`) {
       this._idleChanged.emit();
+    } else if (event.schema_id === `${SCHEMA}/storage/v1`) {
+      this._storageChanged.emit();
+    } else if (event.schema_id === `${SCHEMA}/session/v1`) {
+      this._sessionChanged.emit();
     }
   }
 
@@ -154,6 +170,8 @@ export class ServerEvents implements IServerEvents, IDisposable {
   private _envsChanged = new Signal<this, void>(this);
   private _gpuChanged = new Signal<this, void>(this);
   private _idleChanged = new Signal<this, void>(this);
+  private _storageChanged = new Signal<this, void>(this);
+  private _sessionChanged = new Signal<this, void>(this);
   private _isDisposed = false;
   private _isLost = false;
   private _retry = 0;

@@ -7,11 +7,15 @@ const JOBS = 'https://events.jupyter.org/jupyter_mlinfn/jobs/v1';
 const ENVS = 'https://events.jupyter.org/jupyter_mlinfn/envs/v1';
 const GPU = 'https://events.jupyter.org/jupyter_mlinfn/gpu/v1';
 const IDLE = 'https://events.jupyter.org/jupyter_mlinfn/idle/v1';
+const STORAGE = 'https://events.jupyter.org/jupyter_mlinfn/storage/v1';
+const SESSION = 'https://events.jupyter.org/jupyter_mlinfn/session/v1';
 const ALL = [
   'jobs undefined',
   'envs undefined',
   'gpu undefined',
-  'idle undefined'
+  'idle undefined',
+  'storage undefined',
+  'session undefined'
 ];
 
 function setUp(probe: () => Promise<unknown> = () => Promise.resolve()) {
@@ -28,6 +32,8 @@ function setUp(probe: () => Promise<unknown> = () => Promise.resolve()) {
   events.envsChanged.connect((_, args) => seen.push(`envs ${args}`));
   events.gpuChanged.connect((_, args) => seen.push(`gpu ${args}`));
   events.idleChanged.connect((_, args) => seen.push(`idle ${args}`));
+  events.storageChanged.connect((_, args) => seen.push(`storage ${args}`));
+  events.sessionChanged.connect((_, args) => seen.push(`session ${args}`));
   return { connectionFailure, events, seen, stream };
 }
 
@@ -46,6 +52,8 @@ describe('ServerEvents', () => {
     stream.emit({ schema_id: ENVS });
     stream.emit({ schema_id: GPU });
     stream.emit({ schema_id: IDLE, phase: 'stopping', stops_at: 'now' });
+    stream.emit({ schema_id: STORAGE });
+    stream.emit({ schema_id: SESSION, phase: 'stopping' });
     stream.emit({ schema_id: 'https://events.jupyter.org/other/v1' });
     expect(seen).toEqual(ALL);
     events.dispose();
