@@ -150,6 +150,16 @@ class Ending:
             self._task.cancel()
 
     async def _run(self, reason: Reason, began: Moment) -> None:
+        try:
+            await self._end_in_order(reason, began)
+        except Exception:  # noqa: BLE001 - whatever it is: none hangs between running and stopped
+            self._log.exception("The end of this server did not go as it should")
+            if self.phase == "stopping":
+                self._around.end_process()
+            else:
+                self._over()
+
+    async def _end_in_order(self, reason: Reason, began: Moment) -> None:
         holding = asyncio.ensure_future(self._around.hold_off(self.limits.hold_off))
         try:
             await self._saved(began)
@@ -198,12 +208,17 @@ class Ending:
         self._changed()
 
 
+TOLD = 500
+"""Documents that are written down, of those that pages say they saved: whoever invents pages and
+documents fills no storage."""
+
+
 def saved_by_pages(pages: Pages) -> Mapping[str, Any]:
     """What pages saved and what they could not, for `last-stop.json`."""
     answers = pages.saved()
     return {
         "known": len(pages),
         "silent": pages.waiting(visible=False),
-        "saved": sorted({path for each in answers for path in each["documents"]}),
-        "failed": [failure for each in answers for failure in each["failed"]],
+        "saved": sorted({path for each in answers for path in each["documents"]})[:TOLD],
+        "failed": [failure for each in answers for failure in each["failed"]][:TOLD],
     }

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -20,6 +19,7 @@ from .config import IdleConfig
 from .deadlines import duration
 from .models import Moment, Warning_
 from .pages import Pages
+from .threads import in_own_thread
 
 VARIABLE = "MLINFN_IDLE_NOTIFY"
 
@@ -128,7 +128,7 @@ class Mail:
     async def _tell(self, warning: Warning_) -> None:
         title, text = self._words(warning)
         try:
-            taken = await asyncio.gather(*(self._in_thread(url, title, text) for url in self._urls))
+            taken = await asyncio.gather(*(self._sent_by(url, title, text) for url in self._urls))
         finally:
             self._sending = None
         if any(taken):
@@ -141,27 +141,16 @@ class Mail:
                 "Idle: none of idle_notify could be reached to warn the user; it is tried again."
             )
 
-    async def _in_thread(self, url: str, title: str, text: str) -> bool:
-        """Not in the loop's pool, whose threads a server waits for at its end."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[bool] = loop.create_future()
-
-        def tell(taken: bool) -> None:
-            if not done.done():
-                done.set_result(taken)
-
-        def run() -> None:
+    async def _sent_by(self, url: str, title: str, text: str) -> bool:
+        def send() -> bool:
             try:
-                taken = self._send(url, title, text)
+                return self._send(url, title, text)
             except Exception as error:  # noqa: BLE001 - its text may have the URL
                 self._log.warning("Idle: a way of idle_notify failed: %s", type(error).__name__)
-                taken = False
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(tell, taken)
+                return False
 
-        threading.Thread(target=run, name="mlinfn-mail", daemon=True).start()
         try:
-            return await asyncio.wait_for(done, self._limit)
+            return await asyncio.wait_for(in_own_thread("mlinfn-mail", send), self._limit)
         except asyncio.TimeoutError:
             self._log.warning("Idle: a way of idle_notify did not end within %.0f s.", self._limit)
             return False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from . import views
 from .ending import Reason, Why, saved_by_pages
 from .models import Moment
+from .threads import in_own_thread
 
 if TYPE_CHECKING:
     from .service import IdleService
@@ -35,7 +36,7 @@ class AtTheEnd:
         return last is None or last <= since
 
     async def write_reason(self, reason: Reason) -> None:
-        await asyncio.to_thread(self._service.around.write, record(self._service, reason))
+        await _write(self._service, record(self._service, reason))
 
     async def stop_through_hub(self) -> bool:
         hub = self._service.hub
@@ -66,24 +67,18 @@ async def note_stop_of_others(service: IdleService) -> None:
     if ending.written or (service.hub is None and service.policy.timeout is None):
         return
     body = record(service, ending.reason or _guess(service))
-    loop, done = asyncio.get_running_loop(), asyncio.Event()
-
-    def write() -> None:
-        try:
-            service.around.write(body)
-        except OSError as error:
-            service.around.log.warning(
-                "Why this server is stopped could not be written to the storage: %r", error
-            )
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(done.set)
-
-    # Not in the loop's pool: a storage that hangs would hold up the end.
-    threading.Thread(target=write, name="mlinfn-last-stop", daemon=True).start()
     try:
-        await asyncio.wait_for(done.wait(), QUICKLY)
+        await asyncio.wait_for(_write(service, body), QUICKLY)
     except asyncio.TimeoutError:
         service.around.log.warning("The storage did not take in %.1f s why this server is stopped.", QUICKLY)
+    except OSError as error:
+        service.around.log.warning(
+            "Why this server is stopped could not be written to the storage: %r", error
+        )
+
+
+async def _write(service: IdleService, body: Mapping[str, Any]) -> None:
+    await in_own_thread("mlinfn-last-stop", lambda: service.around.write(body))
 
 
 def _guess(service: IdleService) -> Reason:

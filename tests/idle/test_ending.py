@@ -124,6 +124,37 @@ async def test_a_storage_that_fails_does_not_hold_it_up() -> None:
     assert record == {}
 
 
+@pytest.mark.parametrize("what", ["storage", "hub"])
+async def test_what_fails_as_nobody_expects_leaves_no_server_between_running_and_stopped(what: str) -> None:
+    world = World(hub=True)
+    await world.at(0)
+
+    def fail(*_: object) -> Any:
+        raise ValueError("not what it says that it raises")
+
+    if what == "storage":
+        world.service.around.write = fail
+    else:
+        world.other_hub.stop_own_server = fail  # type: ignore[method-assign]
+    await ending(world)
+    await world.over()
+
+    assert world.ended.is_set()
+
+
+async def test_pages_and_documents_that_somebody_invents_are_not_all_written_down() -> None:
+    world = World(limits=Limits(save=600, hidden=600, nobody=600, write=1, stop=1))
+    await ending(world)
+    for page in range(300):
+        paths = [f"{page}-{number}" for number in range(100)]
+        failed = [{"path": path, "reason": "x"} for path in paths]
+        report = {"page": f"invented-{page}", "saved": {"documents": paths, "failed": failed}}
+        await world.service.page(report)
+    record = await world.over()
+
+    assert len(record["pages"]["saved"]) == len(record["pages"]["failed"]) == 500
+
+
 async def test_activity_while_pages_save_calls_it_off() -> None:
     world = World(limits=Limits(save=600, hidden=600, nobody=600, write=1, stop=1))
     await world.service.page(PAGE)
