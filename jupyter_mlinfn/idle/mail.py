@@ -14,12 +14,12 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
+from ..threads import in_own_thread
 from .clocks import Clocks
 from .config import IdleConfig
 from .deadlines import duration
 from .models import Moment, Warning_
 from .pages import Pages
-from .threads import in_own_thread
 
 VARIABLE = "MLINFN_IDLE_NOTIFY"
 

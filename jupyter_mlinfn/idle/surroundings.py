@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..threads import in_own_thread
 from . import views
 from .ending import Reason, Why, saved_by_pages
 from .models import Moment
-from .threads import in_own_thread
 
 if TYPE_CHECKING:
     from .service import IdleService
