@@ -17,6 +17,7 @@ export type JobPhase =
   | 'downloading'
   | 'linking'
   | 'checking'
+  | 'copying'
   | 'finishing';
 
 /**
@@ -28,6 +29,9 @@ export interface IJobProgress {
   packages_total: number | null;
   bytes_done: number | null;
   bytes_total: number | null;
+  /** Of files that are copied. */
+  files_done?: number | null;
+  files_total?: number | null;
   /** An estimate. */
   seconds_left: number | null;
 }

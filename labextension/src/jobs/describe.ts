@@ -25,6 +25,12 @@ export function fractionDone(progress: IJobProgress | null): number | null {
       const share = ratio(progress.packages_done, progress.packages_total);
       return share === null ? null : DOWNLOAD_SHARE + share * LINK_SHARE;
     }
+    case 'copying': {
+      const share =
+        ratio(progress.bytes_done, progress.bytes_total) ??
+        ratio(progress.files_done ?? null, progress.files_total ?? null);
+      return share === null ? null : share * (DOWNLOAD_SHARE + LINK_SHARE);
+    }
     case 'finishing':
       return DOWNLOAD_SHARE + LINK_SHARE;
     default:
@@ -51,6 +57,8 @@ export function describePhase(job: IJob, trans: TranslationBundle): string {
       return trans.__('installing');
     case 'checking':
       return trans.__('checking');
+    case 'copying':
+      return trans.__('copying');
     case 'finishing':
       return trans.__('finishing');
     default:
@@ -59,7 +67,7 @@ export function describePhase(job: IJob, trans: TranslationBundle): string {
 }
 
 /**
- * Phase, packages, bytes and time left: downloading 31 of 47 · 210 of 312 MB · about 20 s
+ * Phase, packages or files, bytes and time left: downloading 31 of 47 · 210 of 312 MB · about 20 s
  */
 export function describeProgress(job: IJob, trans: TranslationBundle): string {
   const phase = describePhase(job, trans);
@@ -67,20 +75,14 @@ export function describeProgress(job: IJob, trans: TranslationBundle): string {
   if (job.state !== 'running' || !progress) {
     return phase;
   }
-  const counts =
-    progress.phase === 'downloading' || progress.phase === 'linking';
+  const [done, total] = countsOf(progress);
   const parts = [
-    counts && progress.packages_done !== null && progress.packages_total
-      ? trans.__(
-          '%1 %2 of %3',
-          phase,
-          String(progress.packages_done),
-          String(progress.packages_total)
-        )
+    done !== null && total
+      ? trans.__('%1 %2 of %3', phase, String(done), String(total))
       : phase
   ];
   if (
-    progress.phase === 'downloading' &&
+    (progress.phase === 'downloading' || progress.phase === 'copying') &&
     progress.bytes_done !== null &&
     progress.bytes_total
   ) {
@@ -117,7 +119,10 @@ export function describeState(job: IJob, trans: TranslationBundle): string {
  */
 export function describeOutcome(
   job: IJob,
-  presenter: Pick<IJobPresenter, 'doing' | 'done' | 'interrupted'>,
+  presenter: Pick<
+    IJobPresenter,
+    'doing' | 'done' | 'interrupted' | 'cancelled'
+  >,
   trans: TranslationBundle
 ): string {
   switch (job.state) {
@@ -126,9 +131,12 @@ export function describeOutcome(
     case 'failed':
       return trans.__('%1 failed', presenter.doing(job));
     case 'cancelled':
-      return trans.__(
-        '%1 was cancelled. Nothing of it was left behind.',
-        presenter.doing(job)
+      return (
+        presenter.cancelled?.(job) ??
+        trans.__(
+          '%1 was cancelled. Nothing of it was left behind.',
+          presenter.doing(job)
+        )
       );
     case 'interrupted':
       return presenter.interrupted(job);
@@ -144,6 +152,21 @@ export function secondsTaken(job: IJob): number | null {
   return job.started && job.finished
     ? (Date.parse(job.finished) - Date.parse(job.started)) / 1000
     : null;
+}
+
+/**
+ * How many of how many things are done in this phase.
+ */
+function countsOf(progress: IJobProgress): [number | null, number | null] {
+  switch (progress.phase) {
+    case 'downloading':
+    case 'linking':
+      return [progress.packages_done, progress.packages_total];
+    case 'copying':
+      return [progress.files_done ?? null, progress.files_total ?? null];
+    default:
+      return [null, null];
+  }
 }
 
 function ratio(done: number | null, total: number | null): number | null {

@@ -24,6 +24,8 @@ export interface IJobPresenter {
   note?(job: IJob): string;
   /** What was not finished: Creating myenv was interrupted when the server stopped. */
   interrupted(job: IJob): string;
+  /** What a cancelled one has left; that there is nothing of it without this. */
+  cancelled?(job: IJob): string;
   /** Steps that follow a job that is done, the likeliest first. */
   actions(job: IJob): IJobAction[];
   /** Show the job's progress or outcome. */

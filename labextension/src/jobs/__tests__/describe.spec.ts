@@ -1,7 +1,12 @@
 import { nullTranslator } from '@jupyterlab/translation';
 
 import { IJobProgress } from '../api';
-import { describeProgress, fractionDone, secondsTaken } from '../describe';
+import {
+  describeOutcome,
+  describeProgress,
+  fractionDone,
+  secondsTaken
+} from '../describe';
 import { job } from './fakes';
 
 const trans = nullTranslator.load('jupyter_mlinfn');
@@ -31,6 +36,20 @@ describe('describeProgress', () => {
       trans
     );
     expect(text).toBe('downloading 31 of 47 · 210 of 312 MB · about 20 s');
+  });
+
+  it('says how many files and bytes are copied', () => {
+    const copying = progress({
+      phase: 'copying',
+      files_done: 2,
+      files_total: 3,
+      bytes_done: 0.8e9,
+      bytes_total: 1.2e9
+    });
+    expect(describeProgress(job({ progress: copying }), trans)).toBe(
+      'copying 2 of 3 · 0.8 of 1.2 GB'
+    );
+    expect(fractionDone(copying)).toBeCloseTo((2 / 3) * 0.98);
   });
 
   it('says nothing that is not known', () => {
@@ -66,6 +85,27 @@ describe('fractionDone', () => {
     expect(
       fractionDone(progress({ bytes_done: 20, bytes_total: 10 }))
     ).toBeCloseTo(0.7);
+  });
+});
+
+describe('describeOutcome', () => {
+  it('says that nothing is left of a cancelled job, but where something is', () => {
+    const words = {
+      doing: () => 'Keeping',
+      done: () => '',
+      interrupted: () => ''
+    };
+    const cancelled = job({ state: 'cancelled' });
+    expect(describeOutcome(cancelled, words, trans)).toBe(
+      'Keeping was cancelled. Nothing of it was left behind.'
+    );
+    expect(
+      describeOutcome(
+        cancelled,
+        { ...words, cancelled: () => '2 files are kept.' },
+        trans
+      )
+    ).toBe('2 files are kept.');
   });
 });
 
