@@ -30,6 +30,8 @@ from .idle.room import IdleRoom
 from .jobs import handlers as jobs_handlers
 from .jobs.manager import JobManager
 from .programs import ServerKernels, ServerPrograms
+from .storage import handlers as storage_handlers
+from .storage.room import StorageRoom
 
 
 class MlinfnApp(MlinfnConfig, ExtensionApp):
@@ -54,6 +56,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             environments_changed=events.environments_changed,
             gpu_changed=events.gpu_changed,
             idle_changed=events.idle_changed,
+            storage_changed=events.storage_changed,
             server=server,
             coexist=self._coexist,
         )
@@ -73,6 +76,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             GpuCheck: self._rooms.gpu_check,
             GpuRoom: self._rooms.gpu,
             IdleRoom: self._rooms.idle,
+            StorageRoom: self._rooms.storage,
         }
         for pattern, handler in (
             *envs_handlers.HANDLERS,
@@ -80,6 +84,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             *jobs_handlers.HANDLERS,
             *gpu_handlers.HANDLERS,
             *idle_handlers.HANDLERS,
+            *storage_handlers.HANDLERS,
         ):
             parameter = "{name}" if pattern.startswith("packages") else "{id}"
             route = "/" + pattern.replace("([^/]+)", parameter)

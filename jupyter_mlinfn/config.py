@@ -11,12 +11,13 @@ from traitlets import Bool, Float, Int, List, TraitError, Unicode, validate
 
 from .envs.cuda import is_choice
 from .idle.config import IdleConfig
+from .storage.config import StorageConfig
 
 ROOT_VARIABLE = "MLINFN_ROOT"
 """Set by the server extension for its terminals and kernels: the folder that JupyterLab shows."""
 
 
-class MlinfnConfig(IdleConfig):
+class MlinfnConfig(IdleConfig, StorageConfig):
     """The traits; `MlinfnApp` and the command line inherit them."""
 
     private_dir = Unicode(

@@ -25,6 +25,7 @@ from .gpu.room import GpuRoom
 from .idle.room import IdleRoom
 from .jobs.journal import Journal
 from .jobs.manager import JobManager
+from .storage.room import StorageRoom
 
 if TYPE_CHECKING:
     from .gpu.release import Programs
@@ -41,9 +42,11 @@ class Rooms:
     gpu: GpuRoom
     gpu_check: GpuCheck
     idle: IdleRoom
+    storage: StorageRoom
 
     async def close(self) -> None:
         await self.idle.close()
+        await self.storage.close()
         self.gpu.close()
         self.envs.stop_clearing()
         await self.revising.close()
@@ -62,6 +65,7 @@ def build(
     environments_changed: Callable[[], None] = lambda: None,
     gpu_changed: Callable[[], None] = lambda: None,
     idle_changed: Callable[[], None] = lambda: None,
+    storage_changed: Callable[[], None] = lambda: None,
     server: Any = None,
     coexist: Callable[[KernelspecWriter], Callable[[], None]] = lambda _: _nothing,
     by: str = "JupyterLab",
@@ -74,7 +78,8 @@ def build(
         kernels: those of this server.
         server: the `ServerApp`; default: there is none.
         programs: kernels and terminals with their processes; default: there are none.
-        job_changed, environments_changed, gpu_changed, idle_changed: called on the event loop's thread.
+        job_changed, environments_changed, gpu_changed, idle_changed, storage_changed: called on the
+            event loop's thread.
         coexist: told who writes the kernelspecs; gives what makes other providers of kernels
             look again, see `Catalogue`.
         by: who asks, in the records of revisions: ``JupyterLab`` or ``command line``.
@@ -130,7 +135,15 @@ def build(
         state=places.state,
         anchor=places.anchor,
     )
-    return Rooms(jobs, envs, revising, space, gpu, gpu_check, idle)
+    storage = StorageRoom(
+        config,
+        root,
+        places.environments,
+        private_dir=config.private_dir,
+        shared=list(config.shared_environments),
+        changed=storage_changed,
+    )
+    return Rooms(jobs, envs, revising, space, gpu, gpu_check, idle, storage)
 
 
 def _asks(gpu: GpuRoom) -> Callable[[], Awaitable[Driver | None]]:

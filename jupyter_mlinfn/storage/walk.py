@@ -83,6 +83,13 @@ class Skipped:
         self.unreadable = 0
         self.vanished = 0
 
+    def note(self, path: str, error: OSError) -> None:
+        """A file or folder was not seen for that error."""
+        if isinstance(error, FileNotFoundError):
+            self.vanished += 1
+        else:
+            self.unreadable += 1
+
 
 def problem(plan: Plan, path: str) -> str:
     """Why a path that somebody chose cannot be walked, a sentence; empty where it can.
@@ -169,7 +176,7 @@ class _Walker:
         try:
             return self._found(path, os.lstat(path))
         except OSError as error:
-            self._note(error)
+            self._skipped.note(path, error)
             return None
 
     def tree(self, top: str) -> Iterator[Found]:
@@ -181,7 +188,7 @@ class _Walker:
             try:
                 yield from self._folder(folder, below, is_top=folder == top)
             except OSError as error:
-                self._note(error)
+                self._skipped.note(folder, error)
             folders.extend(reversed(below))
 
     def _folder(self, folder: str, below: list[str], *, is_top: bool) -> Iterator[Found]:
@@ -213,7 +220,7 @@ class _Walker:
                             continue
                         status = entry.stat(follow_symlinks=False)
                     except OSError as error:
-                        self._note(error)
+                        skipped.note(path, error)
                         continue
                     if since is not None and status.st_mtime < since and status.st_ctime < since:
                         continue
@@ -226,12 +233,6 @@ class _Walker:
             if path.startswith(base) and within(path, base):
                 return Found(path, base, path[length:], status)
         raise ValueError(f"{path!r} is outside of what is walked")
-
-    def _note(self, error: OSError) -> None:
-        if isinstance(error, FileNotFoundError):
-            self._skipped.vanished += 1
-        else:
-            self._skipped.unreadable += 1
 
 
 def _is_marked(first: Sequence[os.DirEntry[str]], descriptor: int) -> bool:

@@ -1,0 +1,59 @@
+"""What an admin can configure of this room, in ``jupyter_server_config.py``."""
+
+from __future__ import annotations
+
+from traitlets import List, Unicode
+from traitlets.config import Configurable
+
+NOT_RESCUED = [
+    "~/.cache",
+    "~/.conda",
+    "~/.local/share/Trash",
+    "~/.local/share/jupyter",
+    "~/.npm",
+    "~/.yarn",
+    "~/.cargo/registry",
+    "~/.rustup",
+    "~/.vscode-server",
+    ".Trash-*",
+    ".ipynb_checkpoints",
+    ".mlinfn",
+    ".mypy_cache",
+    ".nfs*",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".~*",
+    "__pycache__",
+    "lost+found",
+    "node_modules",
+]
+
+
+class StorageConfig(Configurable):
+    """The traits; folders are absolute, begin with ``~`` or are below JupyterLab's root."""
+
+    persistent_folders = List(
+        Unicode(),
+        help="""
+        Folders that last whatever the table of mounts says, e.g. `["/data"]`. The deepest folder wins
+        over those above it; a mount inside of one wins where the table is certain of it.
+        """,
+    ).tag(config=True)
+
+    ephemeral_folders = List(
+        Unicode(),
+        help="""
+        Folders that do not last whatever the table of mounts says, e.g. a scratch disk that is cleared:
+        `["/scratch"]`. As for `persistent_folders`, the deepest folder wins.
+        """,
+    ).tag(config=True)
+
+    rescue_ignored = List(
+        Unicode(),
+        default_value=NOT_RESCUED,
+        help="""
+        What is neither counted as lost nor rescued: names or patterns (`*.tmp`), with all that is below
+        them, and folders, which have a slash (`~/.cache`). Left out besides are Jupyter's own folders,
+        environments (folders with `conda-meta` or `pyvenv.cfg`) and caches with a `CACHEDIR.TAG`.
+        """,
+    ).tag(config=True)
