@@ -185,7 +185,9 @@ class HubClient:
             _time(model.get("started")), _time(model.get("last_activity")), model.get("pending")
         ), ""
 
-    async def stop_own_server(self, *, patience: float = 60.0) -> Literal["stopped", "stopping"]:
+    async def stop_own_server(
+        self, *, patience: float = 60.0, within: float | None = None
+    ) -> Literal["stopped", "stopping"]:
         """Have the hub stop this server. It is killed about when the hub would answer: whoever waits
         for this must have answered their own caller before.
 
@@ -193,6 +195,7 @@ class HubClient:
 
         Args:
             patience: seconds for which a hub that does not answer is tried again.
+            within: seconds for one answer; default: as long as a hub that is well may take.
 
         Returns:
             `stopping` when it takes the hub longer than 10 s.
@@ -204,7 +207,7 @@ class HubClient:
         user, name = (quote(text, safe="") for text in (self.place.user, self.place.server_name))
         path = f"servers/{name}" if name else "server"
         url = f"{self.place.api}/users/{user}/{path}"
-        within = self._answers_within + STOPS_WITHIN
+        within = within or self._answers_within + STOPS_WITHIN
         answer = await self._ask("DELETE", url, what, patience, within=within)
         if answer.is_success:
             return "stopping" if answer.status_code == 202 else "stopped"
@@ -234,12 +237,15 @@ class HubClient:
         pause = _FIRST_PAUSE
         while True:
             try:
-                answer = await client.request(
-                    method, _without_socket(url), json=json, timeout=within or self._answers_within
-                )
+                limit = within or self._answers_within
+                asking = client.request(method, _without_socket(url), json=json, timeout=limit)
+                # httpx's own limit starts anew with each byte.
+                answer = await asyncio.wait_for(asking, limit)
                 if answer.status_code != 429 and answer.status_code < 500:
                     return answer
                 reason = _reason(answer)
+            except asyncio.TimeoutError:
+                reason = f"no answer within {limit:.0f} s"
             except httpx.HTTPError as error:
                 reason = f"{type(error).__name__}: {error}".rstrip(": ")
             left = until - time.monotonic()

@@ -10,6 +10,7 @@ from .deadlines import HubKnows
 from .hub import FURTHEST_AHEAD
 from .models import Moment
 from .policy import Culler
+from .report import AT_ONCE
 
 TELL_EVERY = 600.0
 """Seconds after which the hub is told again what it knows: to notice that it does not listen any more."""
@@ -50,6 +51,7 @@ class HubSide:
         self.failed = False
         """Whether the hub did not take the last report."""
         self.read_at = self._told_at = float("-inf")
+        self._open = 0
 
     async def tell(self, at: Moment) -> bool:
         """Report `at`, which may be ahead, as the last activity.
@@ -59,7 +61,11 @@ class HubSide:
         """
         at = min(at, self._clocks.now() + FURTHEST)
         self._told_at = self._clocks.now()
-        taken = await self.hub.post_activity(self._clocks.epoch(at))
+        self._open += 1
+        try:
+            taken = await self.hub.post_activity(self._clocks.epoch(at))
+        finally:
+            self._open -= 1
         self.failed = not taken
         if taken:
             # The hub never goes back.
@@ -76,9 +82,14 @@ class HubSide:
     async def read(self) -> None:
         """Look what the hub has, where the token may."""
         self.read_at = self._clocks.now()
-        told = await self.hub.read_own_server()
+        told = None
+        try:
+            told = await self.hub.read_own_server()
+        finally:
+            # Also for who gave up waiting.
+            if told is None:
+                self.knows = replace(self.knows, seen=None)
         if told is None:
-            self.knows = replace(self.knows, seen=None)
             return
         seen, started = (None if each is None else self._clocks.moment(each) for each in told)
         self.knows = replace(
@@ -101,6 +112,11 @@ class HubSide:
         if self._culler.timeout is None:
             return keep_until
         return keep_until - self._culler.timeout
+
+    @property
+    def unsure(self) -> bool:
+        """Whether the hub did not take the last report, or lets it wait."""
+        return self.failed or (self._open > 0 and self._clocks.now() - self._told_at > AT_ONCE)
 
     @property
     def accepted(self) -> Moment | None:

@@ -28,12 +28,19 @@ from .hub import FURTHEST_AHEAD, HubClient, HubPlace
 DECLARATION = ("X-Jupyter-Mlinfn-Activity", "reported")
 """A header of every answer, read by the hub's `MlinfnProxy`. It tells strangers no time."""
 
+AT_ONCE = 1.0
+"""Seconds in which a hub that is well has answered."""
+
 FORGIVEN = 60.0
 """Seconds for which reports may be lost while the server declares: a hub that is away stops nobody."""
 
 POST_PATIENCE = 3.0
 STOP_PATIENCE = 15.0
 """Seconds for which a hub that does not answer is tried again; whoever reports comes back anyway."""
+
+STOP_WITHIN_IF_ILL = 5.0
+"""Seconds that a hub has to stop this server where it did not answer lately: else the server ends by
+itself, and its GPU is free."""
 
 
 class ActivityReport:
@@ -70,6 +77,7 @@ class ActivityReport:
         self._clock = clock
         self._failing_since: float | None = None
         self._account_fails = False
+        self._open: list[float] = []
 
     def last_activity(self) -> datetime:
         """For `web_app.last_activity`: the account, no further ahead than the hub accepts."""
@@ -92,11 +100,15 @@ class ActivityReport:
             Whether the hub has taken it.
         """
         at = min(datetime.fromtimestamp(epoch, timezone.utc), utc_now() + FURTHEST_AHEAD)
+        asked = self._clock()
+        self._open.append(asked)
         try:
             await self.client.post_activity(at, patience=POST_PATIENCE)
         except MlinfnError as error:
             self._failed(error)
             return False
+        finally:
+            self._open.remove(asked)
         if self.trouble is not None:
             self._log.info("The hub accepts this server's reports of activity again.")
         self.trouble, self._failing_since = None, None
@@ -115,7 +127,10 @@ class ActivityReport:
     async def stop_own_server(self) -> bool:
         """Whether the hub is stopping this server."""
         try:
-            await self.client.stop_own_server(patience=STOP_PATIENCE)
+            if self._is_ill:
+                await self.client.stop_own_server(patience=0.0, within=STOP_WITHIN_IF_ILL)
+            else:
+                await self.client.stop_own_server(patience=STOP_PATIENCE)
         except MlinfnError as error:
             self._log.warning("%s", error)
             return False
@@ -125,6 +140,12 @@ class ActivityReport:
         """The server ends, or its account does."""
         self._withdraw()
         await self.client.close()
+
+    @property
+    def _is_ill(self) -> bool:
+        """Whether the hub did not answer the last report, or lets it wait."""
+        waits = bool(self._open) and self._clock() - min(self._open) > AT_ONCE
+        return waits or isinstance(self.trouble, DependencyError)
 
     def _failed(self, error: MlinfnError) -> None:
         if self.trouble is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -21,7 +22,7 @@ from .pages import Pages
 from .policy import Culler, Warner
 from .sources.page import PageSource
 from .surroundings import AtTheEnd, note_stop_of_others
-from .upkeep import keep_up, lead, tell_of_activity
+from .upkeep import Talk, keep_up, lead, tell_of_activity
 
 LOOK_EVERY = 30.0
 """Seconds between two looks at the sources while the end is far."""
@@ -34,6 +35,9 @@ FRESH = 2.0
 
 ACTIVE_FOR = 120.0
 """Seconds after its last activity for which a server is said to be active."""
+
+READ_WITHIN = 5.0
+"""Seconds that the hub has to say what it knows before this server stops itself."""
 
 
 class Away(Protocol):
@@ -103,6 +107,7 @@ class IdleService:
         self._started = started
         self._warner = Warner(policy.warnings)
         self.ending = Ending(AtTheEnd(self), self.pages, self._judge, self.clocks.now, around.log, limits)
+        self.talk = Talk(self._judge, around.log)
         self.kept: Moment | None = None
         timeouts = [each for each in (policy.timeout, culler.timeout) if each]
         # Of those who try it out with seconds for hours.
@@ -136,6 +141,7 @@ class IdleService:
         if self._looking is not None:
             self._looking.cancel()
         self.ending.close()
+        self.talk.close()
         for end in self.around.ends:
             end()
         for later in self.around.ends_later:
@@ -177,9 +183,11 @@ class IdleService:
             self.account.note(
                 "keepalive", now, f"Somebody asked to keep this server for {duration(seconds)}."
             )
-        if self.hub is not None:
-            await tell_of_activity(self.hub, now, now, self.kept)
+        # All pages hear of it now, whatever the hub does.
         self._judge()
+        if self.hub is not None:
+            await self.talk.of(tell_of_activity(self.hub, now, now, self.kept))
+            self._judge()
         return self._answer()
 
     async def page(self, report: Mapping[str, Any]) -> None:
@@ -266,8 +274,9 @@ class IdleService:
 
     async def _end_unless_active(self) -> None:
         await self.account.refresh()
-        if self.hub is not None and not self.hub.failed:
-            await self.hub.read()
+        if self.hub is not None and not self.hub.unsure:
+            with suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self.hub.read(), READ_WITHIN)
         await self.look(anew=True)
         facts = self._judge()
         stop = own_stop(self._deadlines, facts, self.ending.limits)
@@ -275,17 +284,14 @@ class IdleService:
             self.ending.begin(reason_of(stop, facts, self.account.last(), self.account.busy))
 
     async def _keep_hub(self, hub: HubSide, facts: Facts) -> None:
+        if self.talk.waits:
+            return
         stop = own_stop(self._deadlines, facts, self.ending.limits)
         end = self._end(facts)
         near = end is not None and end.at - facts.now <= max(self._steps(end, facts)) + LOOK_EVERY
-        await keep_up(
-            hub,
-            self.clocks,
-            facts,
-            near=near,
-            stops_at=stop.at if stop is not None else None,
-            hold_off=self.ending.limits.hold_off,
-        )
+        stops_at = stop.at if stop is not None else None
+        hold_off = self.ending.limits.hold_off
+        await self.talk.of(keep_up(hub, self.clocks, facts, near=near, stops_at=stops_at, hold_off=hold_off))
 
     def _judge(self) -> Facts:
         """Reckon anew what is known, without looking, and tell pages if it is another."""
@@ -326,8 +332,8 @@ class IdleService:
             return None
         firm = ("hub_maximum_age", "allocation", "server_timeout")
         ends = [each.at for each in self._deadlines if each.source in firm]
-        failed = self.hub is not None and self.hub.failed
-        agreed = hub_limit(self.facts(), self.clocks) if failed else None
+        unsure = self.hub is not None and self.hub.unsure
+        agreed = hub_limit(self.facts(), self.clocks) if unsure else None
         return min([self.kept, *ends, *([agreed] if agreed is not None else [])])
 
     def _end(self, facts: Facts) -> Deadline | None:

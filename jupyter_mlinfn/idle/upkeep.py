@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
 from .clocks import Clocks
 from .deadlines import Facts
 from .hubside import FURTHEST, RENEW_BEFORE, HubSide
@@ -12,6 +17,47 @@ HOLD_OFF_BEFORE = 10.0
 
 READ_EVERY = 300.0
 READ_NEAR = 60.0
+
+HEARD_WITHIN = 2.0
+"""Seconds for which somebody waits for the hub: one that hangs holds up neither a warning nor a stop, nor
+who asks to be kept."""
+
+
+class Talk:
+    """With a hub that may hang: what it says is heard of whenever it comes.
+
+    Args:
+        heard: there was an answer, or there is none.
+    """
+
+    def __init__(self, heard: Callable[[], object], log: logging.Logger | logging.LoggerAdapter[Any]) -> None:
+        self._heard = heard
+        self._log = log
+        self._open: set[asyncio.Task[Any]] = set()
+
+    async def of(self, asking: Coroutine[Any, Any, object]) -> None:
+        """Ask, and wait for the answer, but not long."""
+        task = asyncio.ensure_future(asking)
+        self._open.add(task)
+        task.add_done_callback(self._over)
+        await asyncio.wait([task], timeout=HEARD_WITHIN)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is a question that the hub has not answered."""
+        return bool(self._open)
+
+    def close(self) -> None:
+        for task in self._open:
+            task.cancel()
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        self._open.discard(task)
+        if task.cancelled():
+            return
+        if (error := task.exception()) is not None:
+            self._log.error("Idle: speaking to the hub failed", exc_info=error)
+        self._heard()
 
 
 async def keep_up(

@@ -5,6 +5,7 @@ with HubApi() as api:
     api.status = 403             # of every answer from now on; None for what a hub answers
     api.told                     # the last activities that it took, seconds since the epoch
     api.requests                 # [(method, path)] so far
+    api.silence = "hangs"        # it takes requests and never answers; "dribbles": a byte now and then
     api.leave()                  # nothing listens any more
 """
 
@@ -12,10 +13,11 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import suppress
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 from jupyter_mlinfn.idle.hub import HubPlace
 
@@ -27,8 +29,10 @@ class HubApi:
 
     def __init__(self) -> None:
         self.status: int | None = None
+        self.silence: Literal["hangs", "dribbles"] | None = None
         self.told: list[float] = []
         self.requests: list[tuple[str, str]] = []
+        self._left = threading.Event()
         self._server: ThreadingHTTPServer | None = None
 
     @property
@@ -63,6 +67,7 @@ class HubApi:
         return self
 
     def leave(self) -> None:
+        self._left.set()
         server, self._server = self._server, None
         if server is not None:
             server.shutdown()
@@ -76,6 +81,9 @@ class HubApi:
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         self.requests.append((request.command, request.path))
+        if self.silence is not None:
+            self._be_silent(request)
+            return
         status = self.status
         if request.headers.get("Authorization") != f"token {TOKEN}":
             status = 403
@@ -85,3 +93,11 @@ class HubApi:
         request.send_response(status or (204 if request.command == "DELETE" else 200))
         request.send_header("Content-Length", "0")
         request.end_headers()
+
+    def _be_silent(self, request: BaseHTTPRequestHandler) -> None:
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Dribble: " if self.silence == "dribbles" else b"")
+        request.close_connection = True
+        with suppress(OSError):
+            while not self._left.wait(0.5):
+                if self.silence == "dribbles":
+                    request.wfile.write(b"x")

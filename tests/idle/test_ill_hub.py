@@ -1,0 +1,113 @@
+"""A hub that is away, hangs or answers a byte now and then holds up neither a stop nor who asks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import pytest
+
+from jupyter_mlinfn.idle.account import Account
+from jupyter_mlinfn.idle.clocks import Clocks
+from jupyter_mlinfn.idle.hub import HubClient
+from jupyter_mlinfn.idle.hubside import HubSide
+from jupyter_mlinfn.idle.models import Moment, Policy
+from jupyter_mlinfn.idle.policy import Culler
+from jupyter_mlinfn.idle.report import ActivityReport
+from jupyter_mlinfn.idle.service import Around, IdleService
+from jupyter_mlinfn.times import utc_now
+
+from ..support.hub_api import HubApi
+from ..support.proof import note
+
+Illness = Literal["down", "hangs", "dribbles"]
+ILLNESSES: tuple[Illness, ...] = ("down", "hangs", "dribbles")
+
+TIMEOUT = 2.0
+
+
+@dataclass
+class Server:
+    """A service that speaks to its hub in earnest; time passes as it does."""
+
+    service: IdleService
+    api: HubApi
+    began: Moment
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    records: list[Mapping[str, Any]] = field(default_factory=list)
+
+
+@contextmanager
+def server(timeout: float) -> Iterator[Server]:
+    with HubApi() as api:
+        clocks, culler, began = Clocks(), Culler(timeout, 1.0), time.monotonic()
+        report = ActivityReport(HubClient(api.place), utc_now, utc_now, {}, logging.getLogger("tests"))
+        around = Around()
+        service = IdleService(
+            Account([], started=began),
+            Policy(timeout),
+            culler,
+            around,
+            started=began,
+            hub=HubSide(report, clocks, culler, timeout / 4),
+            clocks=clocks,
+        )
+        found = Server(service, api, began)
+        around.end, around.write = found.ended.set, found.records.append
+        around.ends_later.append(report.close)
+        yield found
+
+
+def fall_ill(api: HubApi, illness: Illness) -> None:
+    if illness == "down":
+        api.leave()
+    else:
+        api.silence = illness
+
+
+async def test_it_ends_about_when_it_said() -> None:
+    async def late(server: Server) -> float:
+        server.service.start()
+        await asyncio.wait_for(server.ended.wait(), 120)
+        late = time.monotonic() - server.began - TIMEOUT
+        await server.service.close()
+        return late
+
+    with ExitStack() as stack:
+        servers = [stack.enter_context(server(TIMEOUT)) for _ in ILLNESSES]
+        for each, illness in zip(servers, ILLNESSES, strict=True):
+            fall_ill(each.api, illness)
+        found = dict(zip(ILLNESSES, await asyncio.gather(*map(late, servers)), strict=True))
+
+    note("late with an ill hub: " + ", ".join(f"{name} {found[name]:.1f} s" for name in ILLNESSES))
+    # Nobody's pages: a second to save; the rest is waiting for the hub.
+    assert found["down"] < 5
+    assert max(found.values()) < 12
+    assert all([record["why"] for record in each.records] == ["idle"] for each in servers)
+
+
+@pytest.mark.parametrize("illness", ILLNESSES)
+async def test_who_asks_to_keep_it_is_answered_and_promised_nothing_of_the_hub(illness: Illness) -> None:
+    with server(600.0) as found:
+        await found.service.tick()
+        fall_ill(found.api, illness)
+        began = time.monotonic()
+        asking = asyncio.ensure_future(found.service.keep_alive(3600))
+        await asyncio.sleep(0)
+        # Other pages hear of it before the hub does.
+        assert found.service.deadlines[-1].at > began + 3500
+        answer = await asking
+        took = time.monotonic() - began
+        await found.service.close()
+
+    assert took < 3
+    now, kept = (
+        datetime.fromisoformat(answer[name].replace("Z", "+00:00")) for name in ("now", "kept_until")
+    )
+    assert (kept - now).total_seconds() <= 600
