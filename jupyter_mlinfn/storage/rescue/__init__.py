@@ -1,0 +1,1 @@
+"""The rescue: files that would go with the server are copied to storage that lasts, and verified."""
