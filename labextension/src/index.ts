@@ -9,6 +9,8 @@ import gpu from './gpu/plugin';
 import idle from './idle/plugin';
 import { JobsApi } from './jobs/api';
 import jobs from './jobs/plugin';
+import { connection, connectionLost } from './session/connectionPlugins';
+import session from './session/plugin';
 
 const events: JupyterFrontEndPlugin<IServerEvents> = {
   id: 'jupyter-mlinfn:events',
@@ -22,4 +24,13 @@ const events: JupyterFrontEndPlugin<IServerEvents> = {
   }
 };
 
-export default [events, jobs, envs, gpu, idle];
+export default [
+  events,
+  jobs,
+  envs,
+  gpu,
+  idle,
+  connection,
+  connectionLost,
+  session
+];

@@ -3,7 +3,13 @@ import { ServerConnection } from '@jupyterlab/services';
 import { request } from '../api';
 
 export type IdlePhase =
-  'unlimited' | 'active' | 'idle' | 'warned' | 'saving' | 'stopping';
+  | 'unlimited'
+  | 'active'
+  | 'idle'
+  | 'warned'
+  | 'saving'
+  | 'rescuing'
+  | 'stopping';
 
 export type SignalSource =
   | 'start'
@@ -76,6 +82,8 @@ export interface IIdleAnswer {
   phase: IdlePhase;
   /** In the phase `saving`: pages save and answer before. */
   save_by: string | null;
+  /** Id of a question to the pages, which documents they have; null for none. */
+  asked: string | null;
   last_activity: IIdleSignal;
   signals: IIdleSignal[];
   /** Soonest first. */
@@ -103,9 +111,22 @@ export interface IIdleAnswer {
 }
 
 /**
+ * The documents of a page, by path.
+ */
+export interface IDocuments {
+  /** With changes that are not saved. */
+  unsaved: string[];
+  /** All of them. */
+  open: string[];
+}
+
+/**
  * What became of the documents of a page when it was told to save.
  */
 export interface ISaved {
+  /** That were open. */
+  open?: string[];
+  /** That were saved. */
   documents: string[];
   failed: { path: string; reason: string }[];
 }
@@ -121,6 +142,8 @@ export interface IPageReport {
   /** Id of the warning that the page has shown to a person. */
   shown?: string;
   saved?: ISaved;
+  /** The answer to a question. */
+  documents?: IDocuments & { asked: string };
   closing?: boolean;
 }
 

@@ -5,15 +5,18 @@ import { Contents } from '@jupyterlab/services';
 import { TranslationBundle } from '@jupyterlab/translation';
 import { Widget } from '@lumino/widgets';
 
-import { ISaved } from './api';
+import { IDocuments, ISaved } from './api';
 
 const AREAS = ['main', 'left', 'right', 'down', 'top', 'bottom'];
 
 /** Whoever made the server wrong about the time of a file by less is forgiven; milliseconds. */
 const SAME_TIME = 500;
 
+/** As many paths as a report takes. */
+const MOST = 1000;
+
 /**
- * Saves all that has unsaved changes in this page, and asks nothing.
+ * The documents of this page. Saves all that has unsaved changes, and asks nothing.
  */
 export class Documents {
   constructor(
@@ -27,10 +30,23 @@ export class Documents {
   }
 
   /**
+   * Which there are now.
+   */
+  list(): IDocuments {
+    const paths = (contexts: DocumentRegistry.Context[]): string[] =>
+      contexts.slice(0, MOST).map(({ path }) => path);
+    return { open: paths(this._all()), unsaved: paths(this._dirty()) };
+  }
+
+  /**
    * @param timeout milliseconds after which what is not saved counts as failed
    */
   async saveAll(timeout: number): Promise<ISaved> {
-    const saved: ISaved = { documents: [], failed: [] };
+    const saved: ISaved = {
+      open: this.list().open,
+      documents: [],
+      failed: []
+    };
     const late = new Promise<string>(resolve =>
       setTimeout(
         () => resolve(this._trans.__('It was not saved in time.')),
@@ -52,14 +68,16 @@ export class Documents {
   }
 
   private _dirty(): DocumentRegistry.Context[] {
-    const contexts = new Set<DocumentRegistry.Context>();
-    for (const widget of this._widgets()) {
-      const context = this._manager.contextForWidget(widget);
-      if (context?.model.dirty) {
-        contexts.add(context);
-      }
-    }
-    return Array.from(contexts);
+    return this._all().filter(({ model }) => model.dirty);
+  }
+
+  private _all(): DocumentRegistry.Context[] {
+    const contexts = this._widgets().map(widget =>
+      this._manager.contextForWidget(widget)
+    );
+    return Array.from(new Set(contexts)).filter(
+      (context): context is DocumentRegistry.Context => context !== undefined
+    );
   }
 
   private _widgets(): Widget[] {

@@ -2,7 +2,7 @@ import { TranslationBundle } from '@jupyterlab/translation';
 import React, { useEffect, useState } from 'react';
 
 import { useSignal } from '../hooks';
-import { ask } from './modal';
+import { ask } from '../modal';
 import { IdleModel } from './model';
 import {
   aboutOutputs,

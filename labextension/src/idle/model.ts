@@ -4,7 +4,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { MlinfnError } from '../api';
 import { CoalescedRead } from '../coalesce';
 import { IIdleAnswer, IIdleWarning } from './api';
-import { nextLook } from './schedule';
+import { isEndingPhase, nextLook } from './schedule';
 
 /**
  * What the model needs of the REST calls.
@@ -77,7 +77,7 @@ export class IdleModel implements IDisposable {
    */
   get isEnding(): boolean {
     const phase = this._answer?.phase;
-    return phase === 'saving' || phase === 'stopping';
+    return isEndingPhase(phase);
   }
 
   /**

@@ -15,18 +15,23 @@ import {
 import { PersonInput } from '../attention';
 import { IServerEvents } from '../events';
 import { CommandIDs, IdleActions } from './actions';
-import { IdleApi } from './api';
+import { IdleApi, ISaved } from './api';
 import { DesktopNotices } from './desktop';
+// What other rooms are given has to be there at once.
+// eslint-disable-next-line jupyter/prefer-lazy-imports
+import { Documents } from './documents';
 import { IdleModel } from './model';
 import { PageReporter } from './reporter';
 import { IdleStatus } from './status';
+import { IPageDocuments, IServerEnd } from './tokens';
 
 const PLUGIN = 'jupyter-mlinfn:idle';
 
-const plugin: JupyterFrontEndPlugin<void> = {
+const plugin: JupyterFrontEndPlugin<IServerEnd> = {
   id: PLUGIN,
   description: 'Tells before this server is stopped, and saves before it is.',
   autoStart: true,
+  provides: IServerEnd,
   requires: [IServerEvents],
   optional: [
     IDocumentManager,
@@ -38,12 +43,12 @@ const plugin: JupyterFrontEndPlugin<void> = {
   activate: (
     app: JupyterFrontEnd,
     events: IServerEvents,
-    documents: IDocumentManager | null,
+    manager: IDocumentManager | null,
     palette: ICommandPalette | null,
     settings: ISettingRegistry | null,
     statusBar: IStatusBar | null,
     translator: ITranslator | null
-  ) => {
+  ): IServerEnd => {
     const { commands, serviceManager } = app;
     const trans = (translator ?? nullTranslator).load('jupyter_mlinfn');
     const api = new IdleApi(serviceManager.serverSettings);
@@ -56,6 +61,19 @@ const plugin: JupyterFrontEndPlugin<void> = {
     const actions = new IdleActions(model, desktop, trans);
     const reporter = new PageReporter(api, PersonInput.ofPage(), model);
 
+    const documents: IPageDocuments = manager
+      ? new Documents(app.shell, manager, trans)
+      : NO_DOCUMENTS;
+    const parts: IParts = {
+      actions,
+      desktop,
+      documents,
+      model,
+      reporter,
+      saver: null,
+      trans
+    };
+
     events.idleChanged.connect(() => void model.refresh());
     serviceManager.connectionFailure.connect(() => void model.refresh());
     model.changed.connect(() => {
@@ -64,16 +82,10 @@ const plugin: JupyterFrontEndPlugin<void> = {
       }
     });
     void app.restored.then(async () => {
+      const { Answering } = await import('./answering');
+      new Answering(model, reporter, () => documents.list());
       await model.refresh();
-      await follow({
-        app,
-        actions,
-        desktop,
-        documents,
-        model,
-        reporter,
-        trans
-      });
+      await follow(parts);
     });
 
     commands.addCommand(CommandIDs.keep, {
@@ -108,16 +120,29 @@ const plugin: JupyterFrontEndPlugin<void> = {
         wanted.desktop = on;
       });
     }
+    return {
+      documents,
+      model,
+      get saved() {
+        return parts.saver?.saved ?? null;
+      }
+    };
   }
 };
 
+const NO_DOCUMENTS: IPageDocuments = {
+  list: () => ({ open: [], unsaved: [] }),
+  saveAll: async () => ({ open: [], documents: [], failed: [] })
+};
+
 interface IParts {
-  app: JupyterFrontEnd;
   actions: IdleActions;
   desktop: DesktopNotices;
-  documents: IDocumentManager | null;
+  documents: IPageDocuments;
   model: IdleModel;
   reporter: PageReporter;
+  /** null before anything stops this server. */
+  saver: { readonly saved: ISaved | null } | null;
   trans: TranslationBundle;
 }
 
@@ -126,7 +151,7 @@ interface IParts {
  * is gone nothing can be loaded from it any more.
  */
 async function follow(parts: IParts): Promise<void> {
-  const { app, documents, model, trans } = parts;
+  const { documents, model } = parts;
   const isNeeded = (): boolean =>
     (model.answer?.next ?? null) !== null ||
     model.warning !== null ||
@@ -142,28 +167,18 @@ async function follow(parts: IParts): Promise<void> {
       model.changed.connect(look);
     });
   }
-  const [{ Warnings }, { Saver }, { Documents }, { tellStopped }] =
-    await Promise.all([
-      import('./warning'),
-      import('./saving'),
-      import('./documents'),
-      import('./stopped'),
-      import('./lastWarning'),
-      import('./keep'),
-      import('./stopDialog'),
-      import('./why')
-    ]);
+  const [{ Warnings }, { Saver }] = await Promise.all([
+    import('./warning'),
+    import('./saving'),
+    import('./lastWarning'),
+    import('./keep'),
+    import('./stopDialog'),
+    import('./why')
+  ]);
   new Warnings(parts);
-  const all = documents && new Documents(app.shell, documents, trans);
-  const saveAll = async (timeout: number) =>
-    (await all?.saveAll(timeout)) ?? { documents: [], failed: [] };
-  const saver = new Saver({ ...parts, saveAll });
-  let isTold = false;
-  model.changed.connect(() => {
-    if (model.end !== null && !isTold) {
-      void tellStopped(model, saver.saved, trans);
-    }
-    isTold = model.end !== null;
+  parts.saver = new Saver({
+    ...parts,
+    saveAll: timeout => documents.saveAll(timeout)
   });
 }
 

@@ -2,7 +2,7 @@ import { UUID } from '@lumino/coreutils';
 import { IDisposable } from '@lumino/disposable';
 
 import { PersonInput } from '../attention';
-import { IPageReport, ISaved } from './api';
+import { IDocuments, IPageReport, ISaved } from './api';
 import { IdleModel } from './model';
 
 /**
@@ -81,7 +81,20 @@ export class PageReporter implements IDisposable {
    * @throws MlinfnError
    */
   saved(saved: ISaved): Promise<void> {
-    return this._sink.report({ page: this._page, saved });
+    const { open, ...rest } = saved;
+    // A server that asks no questions does not know it.
+    const knows = this._model.answer?.asked !== undefined;
+    return this._sink.report({
+      page: this._page,
+      saved: knows ? { open, ...rest } : rest
+    });
+  }
+
+  /**
+   * The answer to the server's question, which documents this page has.
+   */
+  documents(asked: string, documents: IDocuments): void {
+    this._send({ documents: { asked, ...documents } });
   }
 
   private _onInput(): void {

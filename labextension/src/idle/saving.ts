@@ -44,7 +44,7 @@ export class Saver {
     if (answer?.phase === 'saving' && answer.save_by !== this._saving) {
       this._saving = answer.save_by;
       void this._save(answer.save_by);
-    } else if (answer?.phase === 'stopping') {
+    } else if (answer?.phase !== 'saving') {
       this._tell();
     }
   }
@@ -72,8 +72,12 @@ export class Saver {
     if (!model.isEnding) {
       return;
     }
-    const message = describe(this._saved, trans);
-    const canStay = model.answer?.phase === 'saving' && !model.wasAsked;
+    const message = describe(
+      this._saved,
+      trans,
+      model.answer?.phase === 'rescuing'
+    );
+    const canStay = model.answer?.phase !== 'stopping' && !model.wasAsked;
     const options = {
       autoClose: false as const,
       actions: canStay
@@ -135,8 +139,14 @@ export class Saver {
  */
 export function describe(
   saved: ISaved | null,
-  trans: TranslationBundle
+  trans: TranslationBundle,
+  isRescuing = false
 ): string {
+  if (isRescuing && !saved?.failed.length) {
+    return trans.__(
+      'This server is being stopped. Files that would be lost are copied to your storage first.'
+    );
+  }
   if (saved === null) {
     return trans.__(
       'This server is being stopped. Your documents are saved first.'

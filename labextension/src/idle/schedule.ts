@@ -1,4 +1,4 @@
-import { IIdleAnswer } from './api';
+import { IdlePhase, IIdleAnswer } from './api';
 
 /** Milliseconds after something was due at which nobody has told of it. */
 const LATE = 1500;
@@ -6,6 +6,13 @@ const LATE = 1500;
 const AGAIN = 2000;
 /** Milliseconds between looks at a server that fails, at last. */
 const SELDOM = 60000;
+
+/**
+ * Whether the server is on its way to stop.
+ */
+export function isEndingPhase(phase: IdlePhase | undefined): boolean {
+  return phase === 'saving' || phase === 'rescuing' || phase === 'stopping';
+}
 
 /**
  * In how many milliseconds to look again; null where nothing is due.
@@ -19,13 +26,12 @@ export function nextLook(
   failures: number
 ): number | null {
   const { next, phase, policy, warning } = answer;
-  const isEnding = phase === 'saving' || phase === 'stopping';
   const ends = [next?.time, warning?.stops_at]
     .filter((time): time is string => typeof time === 'string')
     .map(time => Date.parse(time));
   const isOverdue =
     warning !== null && ends.length > 0 && Math.min(...ends) + LATE <= now;
-  if (isEnding || isOverdue) {
+  if (isEndingPhase(phase) || isOverdue) {
     return Math.min(AGAIN * 2 ** failures, SELDOM);
   }
   const waits: number[] = [];

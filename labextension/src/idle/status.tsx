@@ -22,7 +22,9 @@ export class IdleStatus extends StatusItem {
   }
 
   get isActive(): boolean {
-    return this._model.warning !== null || this._model.isEnding;
+    const { end, isEnding, warning } = this._model;
+    // Once it is gone the room of the session tells.
+    return end === null && (warning !== null || isEnding);
   }
 
   protected render(): JSX.Element {
@@ -66,10 +68,13 @@ export function Status(props: {
 function describe(model: IdleModel, trans: TranslationBundle): string {
   const { end, answer, warning } = model;
   if (end !== null) {
-    return trans.__('stopped');
+    return '';
   }
   if (answer?.phase === 'saving') {
     return trans.__('saving, then it stops');
+  }
+  if (answer?.phase === 'rescuing') {
+    return trans.__('keeping files, then it stops');
   }
   if (answer?.phase === 'stopping') {
     return trans.__('is being stopped');

@@ -7,6 +7,7 @@ import {
   IIdleWarning,
   SignalSource
 } from './api';
+import { isEndingPhase } from './schedule';
 
 const DAY = 24 * 3600 * 1000;
 
@@ -83,7 +84,7 @@ export function outlook(
   trans: TranslationBundle
 ): string {
   const { next, phase } = answer;
-  if (phase === 'saving' || phase === 'stopping') {
+  if (isEndingPhase(phase)) {
     return trans.__('This server is being stopped.');
   }
   if (next === null) {

@@ -48,6 +48,7 @@ export function answer(change: Partial<IIdleAnswer> = {}): IIdleAnswer {
     now: at(0),
     phase: 'active',
     save_by: null,
+    asked: null,
     last_activity: start,
     signals: [start],
     deadlines: next ? [next] : [],

@@ -85,7 +85,12 @@ describe('Documents', () => {
       'b.py': { dirty: false },
       'c.txt': {}
     });
+    expect(all.list()).toEqual({
+      open: ['a.ipynb', 'b.py', 'c.txt'],
+      unsaved: ['a.ipynb', 'c.txt']
+    });
     expect(await all.saveAll(1000)).toEqual({
+      open: ['a.ipynb', 'b.py', 'c.txt'],
       documents: ['a.ipynb', 'c.txt'],
       failed: []
     });
@@ -138,6 +143,7 @@ describe('Documents', () => {
     const saving = all.saveAll(5000);
     await tick(5000);
     expect(await saving).toEqual({
+      open: ['hangs.txt', 'good.txt'],
       documents: ['good.txt'],
       failed: [{ path: 'hangs.txt', reason: 'It was not saved in time.' }]
     });

@@ -8,6 +8,10 @@ export interface IModalOptions<T> {
    * it calls `answer` with what was chosen.
    */
   render: (answer: (chosen: T) => void) => JSX.Element;
+  /** Beside `jp-mlinfn-Modal`. */
+  className?: string;
+  /** What it is to a screen reader; an alertdialog unless said otherwise. */
+  role?: 'alertdialog' | 'dialog';
   /** The answer that Escape gives. */
   cancelled: T;
   /** Something that can make the question pointless. */
@@ -32,9 +36,9 @@ export function ask<T>(options: IModalOptions<T>): Promise<T> {
 class Modal<T> {
   constructor(options: IModalOptions<T>) {
     this._options = options;
-    const { cancelled, render } = options;
+    const { cancelled, className, render, role = 'alertdialog' } = options;
     const node = this._dialog;
-    node.setAttribute('role', 'alertdialog');
+    node.setAttribute('role', role);
     node.setAttribute('aria-labelledby', 'jp-mlinfn-modal-title');
     node.setAttribute('aria-describedby', 'jp-mlinfn-modal-text');
     node.addEventListener('cancel', event => {
@@ -43,6 +47,9 @@ class Modal<T> {
     });
     this._widget.addClass('jp-mlinfn-Modal');
     this._widget.addClass('jp-ThemedContainer');
+    if (className) {
+      this._widget.addClass(className);
+    }
     const layout = (this._widget.layout = new PanelLayout());
     const content = ReactWidget.create(render(chosen => this._answer(chosen)));
     content.addClass('jp-Dialog-content');

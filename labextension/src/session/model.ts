@@ -1,0 +1,191 @@
+import { IDisposable } from '@lumino/disposable';
+import { ISignal, Signal } from '@lumino/signaling';
+
+import { MlinfnError } from '../api';
+import { CoalescedRead } from '../coalesce';
+import { ISessionAnswer, IVolume } from './api';
+
+/**
+ * What the model needs of the REST calls.
+ */
+export interface ISessionSource {
+  read(): Promise<ISessionAnswer>;
+  survey(): Promise<ISessionAnswer>;
+  stop(when: 'now' | 'finished', keep: boolean): Promise<ISessionAnswer>;
+  callOff(): Promise<ISessionAnswer>;
+  volumes(): Promise<IVolume[]>;
+}
+
+/** Milliseconds between looks while a stop is under way, should its events be lost. */
+const AGAIN = 2000;
+
+/**
+ * What this server uses, what would be lost, and whether it is being stopped.
+ *
+ * It reads at the start, when it is told that something has changed, and now
+ * and then while a stop is under way. What was read last is kept: once the
+ * server is gone that is all there is to tell.
+ */
+export class SessionModel implements IDisposable {
+  constructor(source: ISessionSource) {
+    this._source = source;
+    this._read = new CoalescedRead(() => this._readOnce());
+  }
+
+  /**
+   * null until the server has answered.
+   */
+  get answer(): ISessionAnswer | null {
+    return this._answer;
+  }
+
+  /**
+   * What the last read failed with.
+   */
+  get error(): MlinfnError | null {
+    return this._error;
+  }
+
+  /**
+   * Volumes and whether they last; null until they are known.
+   */
+  get volumes(): IVolume[] | null {
+    return this._volumes;
+  }
+
+  /**
+   * Whether somebody asked for the stop in this page.
+   */
+  get wasAsked(): boolean {
+    return this._wasAsked;
+  }
+
+  /**
+   * Whether a stop that cannot wait is under way.
+   */
+  get isStopping(): boolean {
+    const phase = this._answer?.stop.phase ?? null;
+    return phase !== null && phase !== 'waiting';
+  }
+
+  /**
+   * Emitted after every answer and every failure.
+   */
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  dispose(): void {
+    if (!this._isDisposed) {
+      this._isDisposed = true;
+      clearTimeout(this._timer);
+      Signal.clearData(this);
+    }
+  }
+
+  /**
+   * The server's wall clock, in milliseconds since the epoch.
+   */
+  get now(): number {
+    return this._serverTime + performance.now() - this._sent;
+  }
+
+  /**
+   * Resolves when it has been read after this call.
+   */
+  refresh(): Promise<void> {
+    return this._isDisposed ? Promise.resolve() : this._read.request();
+  }
+
+  /**
+   * Have pages asked, and files counted; what is found arrives bit by bit.
+   *
+   * @throws MlinfnError
+   */
+  async survey(): Promise<void> {
+    const volumes = this._source.volumes().then(
+      found => {
+        this._volumes = found;
+        this._changed.emit();
+      },
+      reason => {
+        // It is told in general words then.
+        console.debug('The volumes could not be read.', reason);
+      }
+    );
+    await this._ask(() => this._source.survey());
+    await volumes;
+  }
+
+  /**
+   * @param keep whether files that would be lost are copied to where they last
+   * @throws MlinfnError
+   */
+  async stop(when: 'now' | 'finished', keep: boolean): Promise<void> {
+    this._isAsking = true;
+    try {
+      await this._ask(() => this._source.stop(when, keep));
+    } finally {
+      this._isAsking = false;
+    }
+  }
+
+  /**
+   * Stay after all.
+   *
+   * @throws MlinfnError where it is too late
+   */
+  async callOff(): Promise<void> {
+    await this._ask(() => this._source.callOff());
+  }
+
+  private async _ask(call: () => Promise<ISessionAnswer>): Promise<void> {
+    const sent = performance.now();
+    this._take(await call(), sent);
+  }
+
+  private async _readOnce(): Promise<void> {
+    const sent = performance.now();
+    try {
+      this._take(await this._source.read(), sent);
+    } catch (thrown) {
+      this._error = MlinfnError.from(thrown);
+      this._changed.emit();
+    }
+  }
+
+  private _take(answer: ISessionAnswer, sent: number): void {
+    // An answer to an earlier question never replaces that to a later one.
+    if (this._isDisposed || sent < this._sent) {
+      return;
+    }
+    this._answer = answer;
+    this._sent = sent;
+    this._serverTime = Date.parse(answer.now);
+    this._error = null;
+    clearTimeout(this._timer);
+    const { phase } = answer.stop;
+    this._wasAsked = phase !== null && (this._wasAsked || this._isAsking);
+    if (this.isStopping) {
+      this._timer = window.setTimeout(() => void this.refresh(), AGAIN);
+    }
+    this._changed.emit();
+  }
+
+  private _source: ISessionSource;
+  private _read: CoalescedRead;
+  private _answer: ISessionAnswer | null = null;
+  private _volumes: IVolume[] | null = null;
+  private _error: MlinfnError | null = null;
+  private _serverTime = 0;
+  private _sent = -Infinity;
+  private _timer = 0;
+  private _isAsking = false;
+  private _wasAsked = false;
+  private _isDisposed = false;
+  private _changed = new Signal<this, void>(this);
+}

@@ -1,0 +1,201 @@
+import { TranslationBundle } from '@jupyterlab/translation';
+import { ISignal, Signal } from '@lumino/signaling';
+
+import { MlinfnError } from '../api';
+import { inWords } from '../errorView';
+import { IServerEnd } from '../idle/tokens';
+import { IJob } from '../jobs/api';
+import { IJobs } from '../jobs/tokens';
+import { howToStart } from './again';
+import type { showCalm } from './calm';
+import { Connection } from './connection';
+import { IKnown, Stage, stageOf } from './farewell';
+import { SessionModel } from './model';
+
+/** A server that a hub has not yet noticed is no more cannot be started; milliseconds. */
+const NOTICE = { patience: 40000, pause: 1500 };
+/** What a proxy answers until the hub has noticed. */
+const NOT_NOTICED = [502, 503, 504];
+
+export interface IPartingOptions {
+  connection: Connection;
+  end: IServerEnd;
+  jobs: IJobs;
+  model: SessionModel;
+  trans: TranslationBundle;
+}
+
+/**
+ * Shows a calm page when this server stops, and lets go when there is one again.
+ */
+export class Parting {
+  constructor(options: IPartingOptions) {
+    this._options = options;
+    const { connection, end, jobs, model } = options;
+    for (const { changed } of [connection, end.model, model, jobs.model]) {
+      (changed as ISignal<any, any>).connect(this._onChanged, this);
+    }
+  }
+
+  /**
+   * Make ready what shows it: nothing can be loaded once the server is gone.
+   */
+  async load(): Promise<void> {
+    const { showCalm } = await import('./calm');
+    this._showCalm = showCalm;
+    this._onChanged();
+  }
+
+  /**
+   * Whether the server is gone, or goes because somebody asked for it here.
+   */
+  get isParting(): boolean {
+    const { model } = this._options;
+    return this.isGone || (model.wasAsked && model.isStopping);
+  }
+
+  get isGone(): boolean {
+    const { connection, end } = this._options;
+    return (
+      end.model.end !== null ||
+      connection.contact === 'gone' ||
+      connection.contact === 'returned'
+    );
+  }
+
+  get changed(): ISignal<this, void> {
+    return this._changed;
+  }
+
+  /**
+   * All that can be told.
+   */
+  get known(): IKnown {
+    const { connection, end, model } = this._options;
+    return {
+      contact: connection.contact,
+      end: end.model.end,
+      answer: model.answer,
+      volumes: model.volumes,
+      asked: model.wasAsked || end.model.wasAsked,
+      saved: end.saved,
+      unsaved: end.documents.list().unsaved,
+      job: this._job,
+      failing: connection.failing,
+      now: end.model.answer === null ? Date.now() : end.model.now
+    };
+  }
+
+  /**
+   * Show the page, also after it was closed.
+   */
+  show(): void {
+    this._closedAt = null;
+    this._onChanged();
+  }
+
+  private _onChanged(): void {
+    this._noteJob();
+    this._changed.emit();
+    if (this._reloadIfIdle()) {
+      return;
+    }
+    if (!this.isParting) {
+      this._closedAt = null;
+    } else if (
+      !this._isShown &&
+      this._showCalm !== null &&
+      this._closedAt !== stageOf(this.known)
+    ) {
+      void this._show(this._showCalm);
+    }
+  }
+
+  private async _show(show: typeof showCalm): Promise<void> {
+    const { connection, model, trans } = this._options;
+    this._isShown = true;
+    const again = () => howToStart(model.answer?.server ?? null);
+    try {
+      const isClosed = await show({
+        known: () => this.known,
+        again,
+        changed: this._changed,
+        isOver: () => !this.isParting,
+        callOff: () => this._callOff(),
+        canCallOff: () => model.answer?.stop.phase !== 'stopping',
+        lookNow: () => connection.lookNow(),
+        start: async () => {
+          await this._untilNoticed();
+          window.location.assign(again().url ?? window.location.href);
+        },
+        reload: () => window.location.reload(),
+        trans
+      });
+      this._closedAt = isClosed ? stageOf(this.known) : null;
+    } finally {
+      this._isShown = false;
+    }
+    this._onChanged();
+  }
+
+  private async _callOff(): Promise<string> {
+    try {
+      await this._options.model.callOff();
+      return '';
+    } catch (thrown) {
+      const told = inWords(MlinfnError.from(thrown), this._options.trans);
+      return [told.message, told.reason].filter(part => part).join(' ');
+    }
+  }
+
+  /**
+   * A hub that has not noticed yet leads back to the server that is no more.
+   */
+  private async _untilNoticed(): Promise<void> {
+    const { connection } = this._options;
+    const began = performance.now();
+    await connection.lookNow();
+    while (
+      NOT_NOTICED.includes(connection.status) &&
+      performance.now() - began < NOTICE.patience
+    ) {
+      await new Promise(resolve => setTimeout(resolve, NOTICE.pause));
+      await connection.lookNow();
+    }
+  }
+
+  private _noteJob(): void {
+    const { jobs, model } = this._options;
+    const id = model.answer?.stop.job ?? null;
+    if (id !== null) {
+      this._job = jobs.model.jobs.find(job => job.id === id) ?? this._job;
+    } else if (!this.isParting) {
+      this._job = null;
+    }
+  }
+
+  /**
+   * Who has nothing in this page that could be lost has the new server at once.
+   */
+  private _reloadIfIdle(): boolean {
+    const { connection, end } = this._options;
+    if (
+      connection.contact !== 'returned' ||
+      this._isReloading ||
+      end.documents.list().unsaved.length > 0
+    ) {
+      return this._isReloading;
+    }
+    this._isReloading = true;
+    window.location.reload();
+    return true;
+  }
+
+  private _options: IPartingOptions;
+  private _showCalm: typeof showCalm | null = null;
+  private _isShown = false;
+  private _isReloading = false;
+  private _closedAt: Stage | null = null;
+  private _job: IJob | null = null;
+  private _changed = new Signal<this, void>(this);
+}

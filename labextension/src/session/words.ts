@@ -1,0 +1,459 @@
+import { TranslationBundle } from '@jupyterlab/translation';
+
+import { formatBytes, formatDuration } from '../format';
+import { formatMemory, formatMemoryOf } from '../gpu/words';
+import {
+  IEphemeral,
+  IGpu,
+  IHolder,
+  IRescued,
+  IRunning,
+  ISessionAnswer,
+  IStopped,
+  IVolume
+} from './api';
+
+/** As many names as a line takes. */
+const NAMES = 3;
+
+/**
+ * One line of what would be lost.
+ *
+ * - `looking`: not known yet
+ * - `fine`: nothing would be lost
+ * - `warn`: something would be, or may be
+ */
+export interface ILine {
+  state: 'looking' | 'fine' | 'warn';
+  text: string;
+  /** More of it; '' for nothing. */
+  detail: string;
+  /** All of it, where `detail` is shortened; '' where it is not. */
+  all: string;
+}
+
+/**
+ * Names as a sentence takes them: a, b and c; a, b, c and 4 more.
+ */
+export function inList(
+  names: string[],
+  trans: TranslationBundle,
+  most = NAMES
+): string {
+  if (names.length > most) {
+    return trans.__(
+      '%1 and %2 more',
+      names.slice(0, most).join(', '),
+      String(names.length - most)
+    );
+  }
+  return names.length < 2
+    ? names.join('')
+    : trans.__(
+        '%1 and %2',
+        names.slice(0, -1).join(', '),
+        names[names.length - 1]
+      );
+}
+
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+/**
+ * A GPU and how full it is: MIG 1g.5gb, 3.1 of 4.8 GiB in use
+ */
+export function describeGpu(
+  { memory_total: total, memory_used: used, name }: IGpu,
+  trans: TranslationBundle
+): string {
+  return used === null
+    ? name
+    : trans.__(
+        '%1, %2 in use',
+        name,
+        formatMemoryOf({ used, total, free: null }, trans)
+      );
+}
+
+/**
+ * 4 cores, 24 GB of memory
+ */
+export function describeMachine(
+  { cpus, memory_bytes: memory }: ISessionAnswer['resources'],
+  trans: TranslationBundle
+): string[] {
+  const told: string[] = [];
+  if (cpus !== null) {
+    told.push(
+      cpus === 1
+        ? trans.__('1 core')
+        : trans.__('%1 cores', String(Math.round(cpus * 10) / 10))
+    );
+  }
+  if (memory !== null) {
+    told.push(trans.__('%1 of memory', formatBytes(memory)));
+  }
+  return told;
+}
+
+/**
+ * Everything that is given back, in few words.
+ */
+export function describeResources(
+  resources: ISessionAnswer['resources'],
+  trans: TranslationBundle
+): string {
+  return [
+    ...resources.gpu.map(({ name }) => name),
+    ...describeMachine(resources, trans)
+  ].join(', ');
+}
+
+export function inFiles(
+  files: number,
+  bytes: number,
+  trans: TranslationBundle
+): string {
+  return trans.__(
+    '%1 (%2)',
+    trans._n('%1 file', '%1 files', files),
+    formatBytes(bytes)
+  );
+}
+
+const looking = (trans: TranslationBundle): ILine => ({
+  state: 'looking',
+  text: trans.__('looking…'),
+  detail: '',
+  all: ''
+});
+
+/**
+ * @param here what this page itself has unsaved
+ */
+export function documentsLine(
+  pages: ISessionAnswer['pages'] | null,
+  here: string[],
+  trans: TranslationBundle
+): ILine {
+  const elsewhere = (pages?.unsaved ?? []).filter(path => !here.includes(path));
+  const all = [...here, ...elsewhere];
+  const isAsking = pages === null || pages.asking;
+  const silent = isAsking ? 0 : pages.silent;
+  const didNot =
+    silent === 0
+      ? ''
+      : trans._n('%1 page did not answer', '%1 pages did not answer', silent);
+  if (all.length > 0) {
+    const details = [inList(all.map(nameOf), trans)];
+    if (here.length > 0 && elsewhere.length > 0) {
+      details.push(trans.__('%1 in other tabs', String(elsewhere.length)));
+    } else if (here.length === 0) {
+      details.push(trans.__('in another tab, which saves before the stop'));
+    }
+    if (isAsking) {
+      details.push(trans.__('asking other pages…'));
+    }
+    return {
+      state: 'warn',
+      text: trans._n(
+        '%1 document with unsaved changes',
+        '%1 documents with unsaved changes',
+        all.length
+      ),
+      detail: [...details, didNot].filter(part => part).join(' · '),
+      all: all.join('\n')
+    };
+  }
+  if (isAsking) {
+    return looking(trans);
+  }
+  if (silent > 0) {
+    return {
+      state: 'warn',
+      text: didNot,
+      detail: trans.__('Whether it has unsaved changes is not known.'),
+      all: ''
+    };
+  }
+  return {
+    state: 'fine',
+    text: trans.__('No unsaved changes'),
+    detail: '',
+    all: ''
+  };
+}
+
+/**
+ * @param now milliseconds since the epoch, by the server's clock
+ */
+export function runningLine(
+  running: IRunning[] | null,
+  now: number,
+  trans: TranslationBundle
+): ILine {
+  if (running === null) {
+    return looking(trans);
+  }
+  const since = ({ since }: IRunning): string =>
+    since === null
+      ? trans.__('since when is not known')
+      : inMinutes((now - Date.parse(since)) / 1000, trans);
+  if (running.length === 0) {
+    return {
+      state: 'fine',
+      text: trans.__('No cell is running'),
+      detail: '',
+      all: ''
+    };
+  }
+  const [first] = running;
+  const names = running.map(each => `${each.title} (${since(each)})`);
+  return running.length === 1
+    ? {
+        state: 'warn',
+        text: trans.__('%1 is running a cell', first.title),
+        detail: since(first),
+        all: ''
+      }
+    : {
+        state: 'warn',
+        text: trans.__('%1 kernels are running a cell', String(running.length)),
+        detail: inList(names, trans),
+        all: names.join('\n')
+      };
+}
+
+export function holdersLine(
+  holders: IHolder[] | null,
+  trans: TranslationBundle
+): ILine {
+  if (holders === null) {
+    return looking(trans);
+  }
+  if (holders.length === 0) {
+    return {
+      state: 'fine',
+      text: trans.__('Nothing holds GPU memory'),
+      detail: '',
+      all: ''
+    };
+  }
+  const names = holders.map(({ memory, title }) =>
+    memory === null ? title : `${title} (${formatMemory(memory)})`
+  );
+  return {
+    state: 'warn',
+    text: trans._n(
+      '%1 program holds GPU memory',
+      '%1 programs hold GPU memory',
+      holders.length
+    ),
+    detail: inList(names, trans),
+    all: names.join('\n')
+  };
+}
+
+export function terminalsLine(
+  terminals: ISessionAnswer['terminals'] | null,
+  trans: TranslationBundle
+): ILine {
+  if (terminals === null) {
+    return looking(trans);
+  }
+  if (terminals.length === 0) {
+    return {
+      state: 'fine',
+      text: trans.__('No program runs in a terminal'),
+      detail: '',
+      all: ''
+    };
+  }
+  const names = terminals.map(
+    ({ programs, title }) => `${title}: ${programs.join(', ')}`
+  );
+  return {
+    state: 'warn',
+    text: trans._n(
+      'A program runs in a terminal',
+      'Programs run in %1 terminals',
+      terminals.length
+    ),
+    detail: inList(names, trans),
+    all: names.join('\n')
+  };
+}
+
+/**
+ * @param lasting names of what lasts
+ */
+export function filesLine(
+  files: IEphemeral | null,
+  lasting: string[],
+  trans: TranslationBundle
+): ILine {
+  if (files === null || (files.state === 'counting' && files.files === 0)) {
+    return looking(trans);
+  }
+  if (files.state === 'failed' || files.state === 'unknown') {
+    return {
+      state: 'warn',
+      text: trans.__('Which files would be lost is not known'),
+      detail: files.reason,
+      all: files.reason
+    };
+  }
+  if (files.files === 0) {
+    return {
+      state: 'fine',
+      text: trans.__('No file would be lost'),
+      detail: files.reason,
+      all: ''
+    };
+  }
+  const amount = inFiles(files.files, files.bytes, trans);
+  const names = files.biggest.map(
+    ({ path, size }) => `${nameOf(path)} (${formatBytes(size)})`
+  );
+  const shown = names.slice(0, NAMES);
+  const more = files.files - shown.length;
+  return {
+    state: 'warn',
+    text:
+      files.state === 'counting'
+        ? trans.__('%1 so far, counting…', amount)
+        : lasting.length > 0
+          ? trans.__(
+              '%1 outside %2 would be lost',
+              amount,
+              inList(lasting, trans)
+            )
+          : trans.__('%1 would be lost', amount),
+    detail:
+      more > 0
+        ? trans.__('%1 and %2 more', shown.join(', '), String(more))
+        : inList(names, trans),
+    all: names.join('\n')
+  };
+}
+
+/**
+ * Folders that last, outermost only: private/, shared/
+ */
+export function lastingFolders(volumes: IVolume[] | null): string[] {
+  const names = (volumes ?? [])
+    .filter(({ name, persistence }) => persistence === 'lasts' && name !== '')
+    .map(({ name }) => name)
+    .filter(name => !name.startsWith('/'));
+  return names
+    .filter(name => !names.some(other => name.startsWith(`${other}/`)))
+    .map(name => `${name}/`);
+}
+
+export function describeStays(
+  lasting: string[],
+  trans: TranslationBundle
+): string {
+  return lasting.length === 0
+    ? trans.__('What is saved in storage that lasts stays.')
+    : trans.__(
+        '%1 and the environments in there stay.',
+        inList(lasting, trans)
+      );
+}
+
+/**
+ * What of the files does not fit; '' where all does, or nobody knows.
+ */
+export function describeFit(
+  files: IEphemeral | null,
+  volumes: IVolume[] | null,
+  trans: TranslationBundle
+): string {
+  const free = volumes?.find(({ name }) => name === 'private')?.free_bytes;
+  return files === null || typeof free !== 'number' || files.bytes <= free
+    ? ''
+    : trans.__(
+        'Only %1 are left there: the smallest files are kept first, what does not fit is lost.',
+        formatBytes(free)
+      );
+}
+
+/**
+ * 3 files (1.2 GB) in private/rescued/2026-11-25
+ */
+export function describeKept(
+  { bytes, files, folder, root_path: path }: IRescued,
+  trans: TranslationBundle
+): string {
+  return trans.__('%1 in %2', inFiles(files, bytes, trans), path ?? folder);
+}
+
+/**
+ * What was not kept, and why; '' where all was.
+ */
+export function describeLeft(
+  { left, left_bytes: bytes, left_count: count }: IRescued,
+  trans: TranslationBundle
+): string {
+  if (count === 0) {
+    return '';
+  }
+  const reasons = Array.from(new Set(left.map(({ reason }) => reason)));
+  return [
+    trans.__(
+      '%1: %2.',
+      inFiles(count, bytes, trans),
+      inList(
+        left.map(({ path }) => nameOf(path)),
+        trans
+      )
+    ),
+    ...reasons.slice(0, 2)
+  ].join(' ');
+}
+
+/**
+ * Rounded down to minutes: less than a minute, 41 min, 3 h 12 min
+ */
+export function inMinutes(seconds: number, trans: TranslationBundle): string {
+  return seconds < 60
+    ? trans.__('less than a minute')
+    : formatDuration(Math.floor(seconds / 60) * 60, trans);
+}
+
+/**
+ * How long what was given back was free for others; '' where nobody knows.
+ */
+export function describeFreed(
+  { freed: { gpu, seconds_free: seconds, slice_hours: hours } }: IStopped,
+  trans: TranslationBundle
+): string {
+  if (seconds === null) {
+    return '';
+  }
+  const time = inMinutes(seconds, trans);
+  if (gpu.length === 0) {
+    return trans.__('Others could use its resources for %1.', time);
+  }
+  const names = inList(gpu, trans);
+  return hours === null || hours < 0.05
+    ? trans.__('%1 was free for others for %2.', names, time)
+    : trans.__(
+        '%1 was free for others for %2: %3 slice-hours.',
+        names,
+        time,
+        hours >= 10 ? String(Math.round(hours)) : hours.toFixed(1)
+      );
+}
+
+export function describeLost(
+  { bytes, files }: { files: number; bytes: number },
+  trans: TranslationBundle
+): string {
+  return trans.__(
+    'Lost: %1 outside the folders that last.',
+    inFiles(files, bytes, trans)
+  );
+}
