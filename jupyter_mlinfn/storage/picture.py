@@ -148,14 +148,16 @@ class Picture:
         for mount in self._table.visible():
             if is_pseudo(mount) or is_kept_by_runtime(mount):
                 continue
-            shared = any(within(mount.point, each) for each in folders.shared)
-            around = within(mount.point, folders.root) or within(mount.point, folders.home)
-            if mount.point != "/" and (shared or (around and not mount.read_only)):
+            shown = any(within(mount.point, each) for each in (folders.root, *folders.shared))
+            at_home = within(mount.point, folders.home) and not mount.read_only
+            if mount.point != "/" and (shown or at_home):
                 yield mount.point
 
     def _differs(self, path: str, told: dict[str, Volume]) -> bool:
-        """From the nearest folder around it that is told of."""
+        """From the nearest folder around it that is told of; the home also from the root in it."""
         around = max((each for each in told if within(path, each)), key=len, default=None)
+        if around is None and path == self.folders.home and within(self.folders.root, path):
+            around = self.folders.root
         if around is None:
             return True
         alike = self._table.of(path) is self._table.of(around)
