@@ -31,6 +31,8 @@ from .jobs import handlers as jobs_handlers
 from .jobs.manager import JobManager
 from .programs import ServerKernels, ServerPrograms
 from .storage import handlers as storage_handlers
+from .storage.rescue import handlers as rescue_handlers
+from .storage.rescue.service import RescueService
 from .storage.room import StorageRoom
 
 
@@ -77,6 +79,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             GpuRoom: self._rooms.gpu,
             IdleRoom: self._rooms.idle,
             StorageRoom: self._rooms.storage,
+            RescueService: self._rooms.rescue,
         }
         for pattern, handler in (
             *envs_handlers.HANDLERS,
@@ -85,6 +88,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             *gpu_handlers.HANDLERS,
             *idle_handlers.HANDLERS,
             *storage_handlers.HANDLERS,
+            *rescue_handlers.HANDLERS,
         ):
             parameter = "{name}" if pattern.startswith("packages") else "{id}"
             route = "/" + pattern.replace("([^/]+)", parameter)
@@ -103,6 +107,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             await self._rooms.space.start()
             await self._rooms.envs.start()
             await self._rooms.jobs.recover()
+            await self._rooms.rescue.recover()
             await self._rooms.revising.start()
         except OSError as error:
             self.log.warning("The user's storage does not answer: %s", error)

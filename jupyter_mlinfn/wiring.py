@@ -25,10 +25,12 @@ from .gpu.room import GpuRoom
 from .idle.room import IdleRoom
 from .jobs.journal import Journal
 from .jobs.manager import JobManager
+from .storage.rescue.service import Ground, RescueService
 from .storage.room import StorageRoom
 
 if TYPE_CHECKING:
     from .gpu.release import Programs
+    from .storage.service import StorageService
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,12 @@ class Rooms:
     gpu_check: GpuCheck
     idle: IdleRoom
     storage: StorageRoom
+    rescue: RescueService
 
     async def close(self) -> None:
         await self.idle.close()
         await self.storage.close()
+        await self.rescue.close()
         self.gpu.close()
         self.envs.stop_clearing()
         await self.revising.close()
@@ -105,7 +109,12 @@ def build(
         base_prefix=find_base_prefix(),
         remembered=writer.prefixes,
     )
-    jobs = JobManager(Journal(places.jobs), job_changed)
+
+    def tell_of_job(job_id: str) -> None:
+        job_changed(job_id)
+        rescue.job_changed(job_id)
+
+    jobs = JobManager(Journal(places.jobs), tell_of_job)
     catalogue = Catalogue(scanner, writer, environments_changed, coexist(writer))
     writers = Writers(places, who or this_server())
     cuda = Cuda(places, site=config.cuda_version, who=who or this_server(), changed=environments_changed)
@@ -143,7 +152,24 @@ def build(
         shared=list(config.shared_environments),
         changed=storage_changed,
     )
-    return Rooms(jobs, envs, revising, space, gpu, gpu_check, idle, storage)
+    rescue = RescueService(jobs, _ground(storage), limit=config.rescue_at_stop, changed=storage_changed)
+
+    def have_rescue(service: StorageService) -> None:
+        service.rescue = rescue.answer
+
+    storage.made = have_rescue
+    return Rooms(jobs, envs, revising, space, gpu, gpu_check, idle, storage, rescue)
+
+
+def _ground(storage: StorageRoom) -> Callable[[], Awaitable[Ground]]:
+    async def ground() -> Ground:
+        service = await storage.service()
+        private = await service.private()
+        if private is None:
+            return Ground(await service.plan(), None, await service.no_private())
+        return Ground(await service.plan(), private.path, "", private.root_path or private.path)
+
+    return ground
 
 
 def _asks(gpu: GpuRoom) -> Callable[[], Awaitable[Driver | None]]:

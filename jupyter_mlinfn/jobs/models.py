@@ -23,6 +23,8 @@ class Progress:
     packages_total: int | None = None
     bytes_done: int | None = None
     bytes_total: int | None = None
+    files_done: int | None = None
+    files_total: int | None = None
     seconds_left: float | None = None
     """An estimate from the speed of the last seconds."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from traitlets import List, Unicode
+from traitlets import Int, List, Unicode
 from traitlets.config import Configurable
 
 NOT_RESCUED = [
@@ -55,5 +55,15 @@ class StorageConfig(Configurable):
         What is neither counted as lost nor rescued: names or patterns (`*.tmp`), with all that is below
         them, and folders, which have a slash (`~/.cache`). Left out besides are Jupyter's own folders,
         environments (folders with `conda-meta` or `pyvenv.cfg`) and caches with a `CACHEDIR.TAG`.
+        """,
+    ).tag(config=True)
+
+    rescue_at_stop = Int(
+        1024**3,
+        min=0,
+        help="""
+        Bytes that a server which stops by itself rescues at most, of the files that would be lost: they
+        are copied to `rescued` in the user's private folder, the smallest first, and the rest is named.
+        0: nothing.
         """,
     ).tag(config=True)

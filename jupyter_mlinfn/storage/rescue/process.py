@@ -1,0 +1,97 @@
+"""The worker process from the server's side: start, ask, kill."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import DependencyError, from_json
+
+_LINE_LIMIT = 16 * 1024 * 1024
+"""An answer names 200 files of 4,096 bytes at most, each of them six characters in JSON."""
+_GONE_WITHIN = 1.0
+"""Seconds for a killed process to go; one that hangs in the kernel is left to itself."""
+_MAIN = Path(__file__).resolve().parent / "__main__.py"
+
+HANGS = "Try again in a minute; if it stays so, tell your administrator."
+
+
+async def ask(
+    request: Mapping[str, Any],
+    on_progress: Callable[[Mapping[str, Any]], None] = lambda _: None,
+    *,
+    timeout: float | None = None,
+) -> dict[str, Any]:
+    """Have a request answered, see `__main__`; whoever cancels this ends the process with its group.
+
+    To be called on a thread that lives as long as that is to: the kernel kills it with the thread.
+
+    Args:
+        timeout: seconds; None: as long as it takes.
+    Raises:
+        MlinfnError: what the process reported; DependencyError when it died, or took too long.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-I", "-S", "-X", "utf8", str(_MAIN), str(os.getpid()), str(_MAIN.parents[3])),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        env={},
+        cwd="/",
+        start_new_session=True,
+        limit=_LINE_LIMIT,
+    )
+    try:
+        return await asyncio.wait_for(_follow(process, request, on_progress), timeout)
+    except asyncio.TimeoutError:
+        raise DependencyError(
+            "Your private storage does not answer.", reason=f"Not within {timeout:.0f} s.", hint=HANGS
+        ) from None
+    finally:
+        await _end(process)
+
+
+async def _follow(
+    process: asyncio.subprocess.Process,
+    request: Mapping[str, Any],
+    on_progress: Callable[[Mapping[str, Any]], None],
+) -> dict[str, Any]:
+    if process.stdin is None or process.stdout is None:
+        raise ValueError("two pipes are needed")
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        await process.stdin.drain()
+    while line := await process.stdout.readline():
+        message: dict[str, Any] = json.loads(line)
+        if message["type"] == "result":
+            return dict(message["result"])
+        if message["type"] == "error":
+            raise from_json(message["error"])
+        on_progress(message)
+    code = await process.wait()
+    killed = code == -signal.SIGKILL
+    raise DependencyError(
+        "The copying was ended from outside." if killed else "The copying ended without an answer.",
+        reason="Something killed its process: probably the memory of the server ran out."
+        if killed
+        else f"Exit code {code}.",
+        hint="What was copied is kept. Try again: it goes on where it was.",
+    )
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        # The group may outlive its leader for a moment; then there is nothing left to do.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    if process.stdin is not None:
+        process.stdin.close()
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(process.wait(), _GONE_WITHIN)

@@ -1,0 +1,409 @@
+"""The rescue as others use it; lives on the event loop's thread, which no storage holds up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...errors import ConflictError, DependencyError, MlinfnError, from_os_error
+from ...jobs.manager import JobManager
+from ...jobs.models import ACTIVE, Job, JobContext, Progress
+from ...threads import in_own_thread
+from .layout import MANIFEST, RESCUED, is_folder_name
+
+if TYPE_CHECKING:
+    from ..walk import Plan
+    from .manifest import Summary
+
+KIND = "rescue"
+
+_ANSWERS_WITHIN = 3.0
+"""Seconds for private storage to show that it is there, before anything is left to wait for it."""
+_TIDY_WITHIN = 20.0
+"""Seconds for what a kill left to be tidied up."""
+_AT_THE_END = 1.0
+"""Seconds that are kept, of those given at a stop, for the list of what was rescued."""
+_TOLD_IN_LOG = 20
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Between which folders is copied.
+
+    Attributes:
+        plan: what would be lost.
+        private: folder that lasts, resolved; None where there is none.
+        why: there is none, a sentence.
+        display: of that folder, as the user knows it.
+    """
+
+    plan: Plan
+    private: str | None
+    why: str = ""
+    display: str = "private"
+
+
+class RescueService:
+    """Work of kind `rescue` (`jobs.models.Work`), and the service.
+
+    Args:
+        ground: as it is now; raises MlinfnError.
+        limit: bytes that a stop by itself rescues, 0 for nothing.
+        changed: there is something new to read.
+    """
+
+    def __init__(
+        self,
+        jobs: JobManager,
+        ground: Callable[[], Awaitable[Ground]],
+        *,
+        limit: int,
+        changed: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._jobs = jobs
+        self._ground = ground
+        self._changed = changed
+        self.limit = limit
+        self._last: Mapping[str, Any] | None = None
+        self._looked = False
+        self._results: dict[str, dict[str, Any]] = {}
+        self._ends: dict[str, float] = {}
+        self._others: set[str] = set()
+        self._tidying: dict[str, asyncio.Task[None]] = {}
+        jobs.register(KIND, self)
+
+    async def start(
+        self,
+        paths: Sequence[str] | None,
+        *,
+        without: Sequence[str] = (),
+        limit_bytes: int | None = None,
+        seconds: float | None = None,
+    ) -> Job:
+        """Start the job; where the same is at work already, that one.
+
+        Args:
+            paths: files and folders, absolute or below the root; None: everything that would be lost.
+            without: of these, what is not copied.
+            limit_bytes: that are copied at most; None: what there is room for.
+            seconds: after which nothing more is copied.
+        Raises:
+            ConflictError: there is nowhere to copy to.
+            DependencyError: the storage does not answer.
+        """
+        ground = await self._ground()
+        private = _private(ground)
+        root = ground.plan.bases[0]
+        request = {
+            "paths": None if paths is None else [_absolute(root, path) for path in paths],
+            "without": [_absolute(root, path) for path in without],
+            "limit_bytes": limit_bytes,
+        }
+        for job in await self._active():
+            if job.request == request:
+                return job
+        await self._probe(private)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds if seconds is not None else None
+        try:
+            job = await self._jobs.submit(
+                KIND, "Rescue files", subject={"folder": f"{ground.display}/{RESCUED}"}, request=request
+            )
+        except OSError as error:
+            raise from_os_error("Nothing can be rescued now.", error) from error
+        if end is not None:
+            self._ends[job.id] = end
+        return job
+
+    async def at_the_end(self, limit_bytes: int, seconds: float) -> dict[str, Any] | None:
+        """Rescue what would be lost before this server stops; what is not done in time is named.
+
+        Never raises: what failed is told as `problem`.
+
+        Args:
+            limit_bytes: that are copied at most.
+            seconds: after which this has answered, whatever the storage does.
+        Returns:
+            As the job's result; None where there was nothing to rescue, or nothing is to be.
+        """
+        if limit_bytes <= 0:
+            return None
+        task = asyncio.ensure_future(self._at_the_end(limit_bytes, seconds))
+        # Not wait_for, which waits until what it cancels has ended.
+        done, _ = await asyncio.wait([task], timeout=seconds)
+        if not done:
+            task.cancel()
+            return _nothing("Your private storage did not answer in time.")
+        error = task.exception()
+        if error is None:
+            return task.result()
+        if not isinstance(error, (MlinfnError, OSError)):
+            _log.error("The rescue at the end failed unexpectedly", exc_info=error)
+        return _nothing(" ".join(str(error).splitlines()) or type(error).__name__)
+
+    def last(self) -> Mapping[str, Any] | None:
+        """The newest rescue as far as it is known: `{folder, root_path, time, files, bytes, left}`."""
+        return self._last
+
+    async def answer(self) -> dict[str, Any]:
+        """``#/components/schemas/StorageRescue``."""
+        ground = await self._ground()
+        if not self._looked and ground.private is not None:
+            private = ground.private
+            try:
+                found = await asyncio.wait_for(
+                    in_own_thread("rescues", lambda: _newest(private)), _ANSWERS_WITHIN
+                )
+            except (OSError, ValueError, asyncio.TimeoutError) as error:
+                _log.warning("What was rescued before is not known: %r", error)
+            else:
+                self._looked = True
+                if found is not None and self._last is None:
+                    self._last = _last(ground, *found)
+        return {
+            "possible": ground.private is not None,
+            "reason": ground.why if ground.private is None else "",
+            "folder": f"{ground.display}/{RESCUED}",
+            "limit_bytes": self.limit,
+            "last": dict(self._last) if self._last is not None else None,
+        }
+
+    async def recover(self) -> None:
+        """Have what killed servers left tidied up, in the background; after `JobManager.recover`."""
+        for job in await self._jobs.all():
+            if job.kind == KIND and not self._jobs.is_mine(job.id):
+                if job.state == "interrupted":
+                    self._tidy_soon(job)
+                elif job.state in ACTIVE:
+                    self._others.add(job.id)
+
+    def job_changed(self, job_id: str) -> None:
+        """Jobs of other servers may be found to be interrupted later."""
+        if job_id in self._others:
+            self._tidying[job_id] = asyncio.ensure_future(self._look_at(job_id))
+
+    async def close(self) -> None:
+        tasks = list(self._tidying.values())
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    async def run(self, context: JobContext) -> dict[str, Any]:
+        from .process import ask
+
+        job = context.job
+        if task := self._tidying.get(job.id):
+            await asyncio.wait([task])
+        ground = await self._ground()
+        private = _private(ground)
+        loop = asyncio.get_running_loop()
+        end = self._ends.pop(job.id, None)
+        speed = _Speed(loop.time)
+
+        def on_progress(told: Mapping[str, Any]) -> None:
+            context.progress(
+                Progress(
+                    told["phase"],
+                    files_done=told["files_done"],
+                    files_total=told["files_total"],
+                    bytes_done=told["bytes_done"],
+                    bytes_total=told["bytes_total"],
+                    seconds_left=speed.seconds_left(told["bytes_done"], told["bytes_total"]),
+                )
+            )
+
+        request = {
+            "op": "rescue",
+            "job": job.id,
+            "created": job.created,
+            "private": private,
+            "plan": ground.plan.to_json(),
+            "paths": job.request.get("paths"),
+            "except": job.request.get("without") or [],
+            "limit": job.request.get("limit_bytes"),
+            "seconds": max(0.0, end - loop.time()) if end is not None else None,
+        }
+        result = self._tell(ground, private, await ask(request, on_progress))
+        for each in result["left"][:_TOLD_IN_LOG]:
+            context.log(f"Left: {_printable(each['path'])}: {each['reason']}")
+        if result["problem"]:
+            context.warn(result["problem"])
+        context.log(f"Kept {result['files']} files in {result['folder'] or 'no folder'}")
+        return result
+
+    async def undo(self, context: JobContext) -> None:
+        """What is kept stays: only what is not whole goes."""
+        result = await self._tidy(context.job)
+        if result is not None:
+            self._results[context.job.id] = result
+
+    async def _at_the_end(self, limit_bytes: int, seconds: float) -> dict[str, Any] | None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        ground = await self._ground()
+        if not ground.plan.regions:
+            return None
+        if ground.private is None:
+            return _nothing(ground.why)
+        for job in await self._active():
+            # Somebody's own rescue goes first: it is of what they want most.
+            await asyncio.wait([asyncio.ensure_future(self._jobs.wait(job.id))], timeout=end - loop.time())
+        margin = min(_AT_THE_END, seconds / 4)
+        job = await self.start(None, limit_bytes=limit_bytes, seconds=end - loop.time() - 2 * margin)
+        waiting = asyncio.ensure_future(self._jobs.wait(job.id))
+        done, _ = await asyncio.wait([waiting], timeout=max(0.0, end - loop.time() - margin))
+        if not done:
+            await self._jobs.cancel(job.id)
+        ended = await waiting
+        result = ended.result or self._results.pop(job.id, None)
+        if result is None:
+            reason = " ".join(filter(None, (ended.error or {}).values())) if ended.error else ""
+            return _nothing(reason or "There was not time enough to copy anything.")
+        if ended.result is None:
+            result["problem"] = result["problem"] or "There was not time enough for all of them."
+        return result if result["files"] or result["left_count"] else None
+
+    async def _active(self) -> list[Job]:
+        return [
+            job
+            for job in await self._jobs.all()
+            if job.kind == KIND and job.state in ACTIVE and self._jobs.is_mine(job.id)
+        ]
+
+    async def _probe(self, private: str) -> None:
+        from .process import ask
+
+        await ask({"op": "probe", "private": private}, timeout=_ANSWERS_WITHIN)
+
+    async def _tidy(self, job: Job) -> dict[str, Any] | None:
+        """None where nothing is there of it.
+
+        Raises:
+            MlinfnError: the storage is gone or does not answer, or somebody is at work on it.
+        """
+        from .process import ask
+
+        ground = await self._ground()
+        if ground.private is None:
+            raise DependencyError("What was copied could not be looked at.", reason=ground.why)
+        request = {"op": "finish", "job": job.id, "created": job.created, "private": ground.private}
+        done = await ask(request, timeout=_TIDY_WITHIN)
+        return self._tell(ground, ground.private, done) if done["summary"] is not None else None
+
+    def _tidy_soon(self, job: Job) -> None:
+        async def tidy() -> None:
+            try:
+                await self._tidy(job)
+            except (MlinfnError, OSError) as error:
+                _log.warning("What a rescue left could not be tidied up: %s", error)
+
+        self._tidying[job.id] = asyncio.ensure_future(tidy())
+
+    async def _look_at(self, job_id: str) -> None:
+        job = await self._jobs.get(job_id)
+        if job.state not in ACTIVE:
+            self._others.discard(job_id)
+            if job.state == "interrupted":
+                self._tidy_soon(job)
+
+    def _tell(self, ground: Ground, private: str, done: Mapping[str, Any]) -> dict[str, Any]:
+        """``#/components/schemas/RescueResult``, and remember it."""
+        summary, name = done["summary"], done["name"]
+        folder = f"{private}/{RESCUED}/{name}" if name else None
+        if name:
+            self._last, self._looked = _last(ground, folder or "", summary), True
+            self._changed()
+        return {
+            "folder": folder,
+            "root_path": _root_path(ground, folder) if folder else None,
+            "files": summary["files"],
+            "bytes": summary["bytes"],
+            "manifest": f"{folder}/{MANIFEST}" if folder and not done["problem"] else None,
+            "left": summary["told_left"],
+            "left_count": summary["left"],
+            "left_bytes": summary["left_bytes"],
+            "changed": summary["told_changed"],
+            "problem": done["problem"],
+        }
+
+
+class _Speed:
+    """How long it takes, from how long it took."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._began: tuple[float, int] | None = None
+
+    def seconds_left(self, done: int | None, total: int | None) -> float | None:
+        if done is None or total is None:
+            return None
+        now = self._clock()
+        if self._began is None:
+            self._began = now, done
+        since, at_first = self._began
+        if now - since < 2 or done <= at_first:
+            return None
+        return round(max(0, total - done) * (now - since) / (done - at_first), 1)
+
+
+def _private(ground: Ground) -> str:
+    if ground.private is None:
+        raise ConflictError(
+            "Nothing can be rescued.",
+            reason=ground.why,
+            hint="Download what you need, or ask your administrator for private storage.",
+        )
+    return ground.private
+
+
+def _absolute(root: str, path: str) -> str:
+    return path if path.startswith("/") else f"{root.rstrip('/')}/{path}"
+
+
+def _root_path(ground: Ground, path: str) -> str | None:
+    root = ground.plan.bases[0].rstrip("/") + "/"
+    return path.removeprefix(root) if path.startswith(root) else None
+
+
+def _last(ground: Ground, folder: str, summary: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "folder": folder,
+        "root_path": _root_path(ground, folder),
+        **{name: summary[name] for name in ("time", "files", "bytes", "left")},
+    }
+
+
+def _newest(private: str) -> tuple[str, Mapping[str, Any]] | None:
+    """The folder of the newest rescue in which something is kept, and its numbers. Blocks."""
+    from pathlib import Path
+
+    from .manifest import read_summary
+
+    try:
+        names = os.listdir(f"{private}/{RESCUED}")  # noqa: PTH208 - names only
+    except FileNotFoundError:
+        return None
+    for name in sorted(filter(is_folder_name, names), reverse=True):
+        folder = f"{private}/{RESCUED}/{name}"
+        summary: Summary | None = read_summary(Path(folder))
+        if summary is not None and summary.files:
+            return folder, asdict(summary)
+    return None
+
+
+def _nothing(problem: str) -> dict[str, Any]:
+    """The result of a rescue of which nothing is known but that it failed."""
+    missing = dict.fromkeys(("folder", "root_path", "manifest", "left_count", "left_bytes"))
+    return {**missing, "files": 0, "bytes": 0, "left": [], "changed": [], "problem": problem}
+
+
+def _printable(path: str) -> str:
+    """A name in one line, in characters that can be written."""
+    return path.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
