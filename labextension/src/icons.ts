@@ -41,6 +41,17 @@ export const gpuIcon = new LabIcon({
 });
 
 /**
+ * A disk drive with its light: storage.
+ */
+export const storageIcon = new LabIcon({
+  name: 'jupyter-mlinfn:storage',
+  svgstr:
+    '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">' +
+    '<path class="jp-icon3" fill="#616161" fill-rule="evenodd" d="M6 4h12l4' +
+    ' 9v7H2v-7zm1.3 2-3.1 7h15.6l-3.1-7zM4 15v3h16v-3zm12 .5h2v2h-2z"/></svg>'
+});
+
+/**
  * A leaf: what is not needed is given back. Its colour is that of the text.
  */
 export const leafIcon = new LabIcon({

@@ -11,6 +11,7 @@ import { JobsApi } from './jobs/api';
 import jobs from './jobs/plugin';
 import { connection, connectionLost } from './session/connectionPlugins';
 import session from './session/plugin';
+import storage from './storage/plugin';
 
 const events: JupyterFrontEndPlugin<IServerEvents> = {
   id: 'jupyter-mlinfn:events',
@@ -32,5 +33,6 @@ export default [
   idle,
   connection,
   connectionLost,
-  session
+  session,
+  storage
 ];
