@@ -67,3 +67,9 @@ def path_in_rescue(relative: str, *, of_home: bool, two_bases: bool) -> str:
     top = relative.partition("/")[0]
     ours = _OURS_WITH_HOME if two_bases else _OURS
     return "_" + relative if ours.fullmatch(top) else relative
+
+
+def printable(path: str) -> str:
+    """A name in one line, in characters that logs and terminals take."""
+    whole = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in whole)

@@ -13,7 +13,7 @@ from ...errors import ConflictError, DependencyError, MlinfnError, from_os_error
 from ...jobs.manager import JobManager
 from ...jobs.models import ACTIVE, Job, JobContext, Progress
 from ...threads import in_own_thread
-from .layout import MANIFEST, RESCUED, is_folder_name
+from .layout import MANIFEST, RESCUED, is_folder_name, printable
 
 if TYPE_CHECKING:
     from ..walk import Plan
@@ -232,7 +232,7 @@ class RescueService:
         }
         result = self._tell(ground, private, await ask(request, on_progress))
         for each in result["left"][:_TOLD_IN_LOG]:
-            context.log(f"Left: {_printable(each['path'])}: {each['reason']}")
+            context.log(f"Left: {printable(each['path'])}: {each['reason']}")
         if result["problem"]:
             context.warn(result["problem"])
         context.log(f"Kept {result['files']} files in {result['folder'] or 'no folder'}")
@@ -402,8 +402,3 @@ def _nothing(problem: str) -> dict[str, Any]:
     """The result of a rescue of which nothing is known but that it failed."""
     missing = dict.fromkeys(("folder", "root_path", "manifest", "left_count", "left_bytes"))
     return {**missing, "files": 0, "bytes": 0, "left": [], "changed": [], "problem": problem}
-
-
-def _printable(path: str) -> str:
-    """A name in one line, in characters that can be written."""
-    return path.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
