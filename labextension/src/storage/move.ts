@@ -5,7 +5,7 @@ import { TranslationBundle } from '@jupyterlab/translation';
 
 import { IStorageAnswer } from './api';
 import { destination, isWithin, Places } from './model';
-import { nameOfPrivate } from './words';
+import { nameOfPrivate, nameOfVolume } from './words';
 
 /** Names that are tried before it is given up. */
 const TRIES = 100;
@@ -122,7 +122,7 @@ export class Mover {
       throw new Error(
         trans.__(
           'Another volume is mounted in it (%1): move what you need out of it instead.',
-          mounted?.name ?? to
+          mounted ? nameOfVolume(mounted) : to
         )
       );
     }

@@ -357,6 +357,6 @@ function Keep(props: {
  */
 function basesOf({ volumes }: IStorageAnswer): string[] {
   const root = volumes.filter(({ root_path: path }) => path === '');
-  const home = volumes.filter(({ name }) => name === 'home');
+  const home = volumes.filter(({ name }) => name === '~');
   return [...root, ...home].map(({ path }) => path);
 }

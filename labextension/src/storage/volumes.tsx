@@ -9,7 +9,7 @@ import React from 'react';
 
 import { cautionIcon } from '../icons';
 import { IVolume, Persistence } from './api';
-import { describeType, filesOf, IUse, spaceOf } from './words';
+import { describeType, filesOf, IUse, nameOfVolume, spaceOf } from './words';
 
 const ORDER: Persistence[] = ['lasts', 'unknown', 'ephemeral'];
 
@@ -97,7 +97,8 @@ function Row(props: {
   trans: TranslationBundle;
 }): JSX.Element {
   const { volume, browse, trans } = props;
-  const { name, path, root_path: root } = volume;
+  const { path, root_path: root } = volume;
+  const name = nameOfVolume(volume);
   const about = [
     describeType(volume.type, trans),
     volume.read_only ? trans.__('to be read only') : ''

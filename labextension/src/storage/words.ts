@@ -49,6 +49,13 @@ export function nameOfPrivate(folder: IPrivate | null): string {
 }
 
 /**
+ * A volume as it is shown in the file browser, where it is.
+ */
+export function nameOfVolume(volume: IVolume): string {
+  return volume.root_path || volume.name;
+}
+
+/**
  * What becomes of it when the server stops, in two or three words.
  */
 export function describePersistence(
