@@ -47,7 +47,7 @@ def _keep(arguments: argparse.Namespace) -> int:
 
 
 def _ask(method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-    from .own_server import find
+    from ..own_server import find
 
     return find().ask(method, path, body)
 

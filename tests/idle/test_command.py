@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from jupyter_mlinfn.idle.own_server import OwnServer
 from jupyter_mlinfn.idle.room import PID_VARIABLE
+from jupyter_mlinfn.own_server import OwnServer
 
 from ..support.server import TOKEN, Platform, Server, running
 

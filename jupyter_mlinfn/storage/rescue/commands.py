@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ...errors import from_json
 
 if TYPE_CHECKING:
-    from ...idle.own_server import OwnServer
+    from ...own_server import OwnServer
 
 _ASKED_EVERY = 0.2
 _ACTIVE = ("queued", "running", "cancelling")
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _rescue(arguments: argparse.Namespace) -> int:
-    from ...idle.own_server import find
+    from ...own_server import find
 
     server = find()
     body: dict[str, Any] = {"paths": [_absolute(path) for path in arguments.paths] or None}

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import DependencyError, NotFoundError, from_json
-from .room import PID_VARIABLE
+from .errors import DependencyError, NotFoundError, from_json
+from .idle.room import PID_VARIABLE
 
 _PREFIX = "/api/mlinfn"
 _LIMIT = 30.0
@@ -49,7 +49,7 @@ class OwnServer:
                 said = _json(error.read())
             if error.code == 404 and "kind" not in said:
                 raise NotFoundError(
-                    "This server does not know when it is stopped.",
+                    "This server cannot be asked that.",
                     reason="jupyter-mlinfn is not enabled in it, or an older one.",
                     hint="Restart the server after an installation.",
                 ) from error
