@@ -102,6 +102,12 @@ def _idle(parser: argparse.ArgumentParser) -> None:
     commands.add_arguments(parser)
 
 
+def _storage(parser: argparse.ArgumentParser) -> None:
+    from .storage import commands
+
+    commands.add_arguments(parser, load_config)
+
+
 def _demo(parser: argparse.ArgumentParser) -> None:
     from .demo import command
 
@@ -113,6 +119,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "env": ("environments: create, list, show, delete", _env),
     "gpu": ("my GPU: how full it is, and what holds it", _gpu),
     "idle": ("when this server is stopped, and to keep it", _idle),
+    "storage": ("what lasts, what would be lost, and to rescue it", _storage),
     "demo": ("a small platform in a folder, to try everything out", _demo),
 }
 
