@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from ..errors import BadInputError, DependencyError, NotFoundError
@@ -218,8 +219,8 @@ def _check(plan: Plan, folder: str) -> None:
     hint = "Ask for a folder that GET storage names."
     problem = walk.problem(plan, folder)
     if problem:
-        there = os.path.lexists(folder) if "\0" not in folder else True
-        kind = BadInputError if there else NotFoundError
+        gone = "\0" not in folder and Path(folder).is_absolute() and not os.path.lexists(folder)
+        kind = NotFoundError if gone else BadInputError
         raise kind("The folder cannot be listed.", reason=problem, hint=hint)
     if not os.path.isdir(folder):  # noqa: PTH112 - a str, as all here
         raise BadInputError("The folder cannot be listed.", reason="It is a file.", hint=hint)
