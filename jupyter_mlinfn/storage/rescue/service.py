@@ -100,14 +100,16 @@ class RescueService:
         ground = await self._ground()
         private = _private(ground)
         root = ground.plan.bases[0]
-        request = {
+        request: dict[str, Any] = {
             "paths": None if paths is None else [_absolute(root, path) for path in paths],
             "without": [_absolute(root, path) for path in without],
             "limit_bytes": limit_bytes,
         }
         for job in await self._active():
-            if job.request == request:
+            if {name: job.request.get(name) for name in request} == request:
                 return job
+        # Taken up by another server, it is still about what was made since the start of this one.
+        request["since"] = ground.plan.since
         await self._probe(private)
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds if seconds is not None else None
@@ -224,7 +226,7 @@ class RescueService:
             "job": job.id,
             "created": job.created,
             "private": private,
-            "plan": ground.plan.to_json(),
+            "plan": ground.plan._replace(since=job.request.get("since")).to_json(),
             "paths": job.request.get("paths"),
             "except": job.request.get("without") or [],
             "limit": job.request.get("limit_bytes"),

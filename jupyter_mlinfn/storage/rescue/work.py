@@ -36,7 +36,7 @@ _LARGE = 32 * 1024**2
 """Bytes of copies at a time; of larger files two: one is read back while the next is copied."""
 _COMMIT_FILES = 200
 _COMMIT_BYTES = 256 * 1024**2
-_COMMIT_EVERY = 0.5
+_COMMIT_EVERY = 0.25
 """Seconds after which verified files get their names, at the latest."""
 _TELL_EVERY = 0.2
 """Seconds between two messages of progress."""

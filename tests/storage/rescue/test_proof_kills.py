@@ -1,0 +1,226 @@
+"""Rescues that are killed at random moments: SIGKILL to worker, server, or both.
+
+Right after it every file under its name has the hash of its source and the manifest tells the truth; the
+next start tidies up; taken up again it is whole, also where the sources are gone: then it says so.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import time
+from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from jupyter_mlinfn.storage.rescue.layout import MANIFEST, SUMS
+from jupyter_mlinfn.storage.rescue.manifest import read_manifest
+
+from ...support.proof import note, sample
+from ...support.server import Platform, running, wait_for
+from .support import check_sums, files_below, sha256
+
+SEED = int(os.environ.get("MLINFN_SEED") or random.SystemRandom().randrange(10**6))
+COUNT = sample(20, 200)
+LASTS = 0.7
+"""Seconds that a rescue of these files takes, mostly; moments are spread over them."""
+ACTIVE = ("queued", "running", "cancelling")
+
+
+@dataclass
+class Victim:
+    """A server at work on a rescue, until it is killed."""
+
+    platform: Platform
+    moments: random.Random
+    tally: Counter[str] = field(default_factory=Counter)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._open = ExitStack()
+        self.server = self._open.enter_context(running(self.platform))
+
+    @property
+    def root(self) -> Path:
+        return self.platform.root
+
+    @property
+    def rescued(self) -> Path:
+        return self.root / "private" / "rescued"
+
+    def close(self) -> None:
+        self._open.close()
+
+    def restart(self) -> None:
+        self._open.close()
+        self._open = ExitStack()
+        self.server = self._open.enter_context(running(self.platform))
+
+    def make_tree(self) -> None:
+        """Files of several sizes, made since the server started; their hashes by path."""
+        shutil.rmtree(self.root / "work", ignore_errors=True)
+        shutil.rmtree(self.rescued, ignore_errors=True)
+        for number in range(120):
+            size = self.moments.choice([0, 10, 5_000, 5_000, 70_000, 900_000, 3_000_000])
+            file = self.root / "work" / f"{number % 5}" / f"{number % 3}" / f"file {number}"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(self.moments.randbytes(size))
+        self.sources = {path: sha256(file) for path, file in files_below(self.root / "work")}
+
+    def kill(self) -> str:
+        """Kill the worker, the server, or both; which. None of them runs when this returns."""
+        whom = self.moments.choice(["server", "worker", "both"])
+        workers = [
+            child
+            for child in psutil.Process(self.server.process.pid).children(recursive=True)
+            if any("storage/rescue" in word for word in _words(child))
+        ]
+        if whom != "server":
+            for worker in workers:
+                worker.send_signal(signal.SIGKILL)
+        if whom != "worker":
+            self.server.kill()
+        _, alive = psutil.wait_procs(workers, timeout=10)
+        assert not alive, "a worker outlived its server"
+        return whom
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        return self.server.job(job_id)
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return list(process.cmdline())
+    except psutil.NoSuchProcess:
+        return []
+
+
+def names(victim: Victim) -> tuple[dict[str, Path], list[Path]]:
+    """What is under its name in all rescues, by its path in the tree; and what is not."""
+    finals, temporary = {}, []
+    for folder in victim.rescued.glob("*"):
+        for path, file in files_below(folder):
+            if file.name.startswith(".rescue-"):
+                temporary.append(file)
+            elif path not in (MANIFEST, SUMS):
+                finals[path.removeprefix("work/")] = file
+    return finals, temporary
+
+
+def check_truth(victim: Victim) -> int:
+    """What must hold whenever one looks; how many files are under their names."""
+    finals, _ = names(victim)
+    for path, file in finals.items():
+        assert sha256(file) == victim.sources[path], (path, f"MLINFN_SEED={SEED}")
+    told: dict[str, str] = {}
+    for folder in victim.rescued.glob("*"):
+        found = read_manifest(folder)
+        for entry in found.files if found else ():
+            told[entry["path"].removeprefix("work/")] = entry["sha256"]
+            assert sha256(folder / entry["path"]) == entry["sha256"], (entry, f"MLINFN_SEED={SEED}")
+    assert set(told) == set(finals), f"MLINFN_SEED={SEED}"
+    return len(finals)
+
+
+def check_tidied(victim: Victim) -> None:
+    """What must hold once somebody looked after it: nothing half, and every source kept or named."""
+    check_truth(victim)
+    finals, temporary = names(victim)
+    journals = [file for file in temporary if file.suffix == ".jsonl"]
+    assert temporary == journals, f"MLINFN_SEED={SEED}"
+    folders = list(victim.rescued.glob("*"))
+    assert len(folders) == (1 if finals else 0), (folders, f"MLINFN_SEED={SEED}")
+    for folder in folders:
+        assert check_sums(folder) == len(finals)
+        found = read_manifest(folder)
+        assert found is not None
+        left = {os.path.relpath(entry["path"], victim.root / "work") for entry in found.left}
+        assert left.isdisjoint(finals)
+        planned = left | set(finals)
+        # A kill in the first moments comes before it was written down what there is.
+        assert planned in (set(victim.sources), set(finals)), f"MLINFN_SEED={SEED}"
+
+
+def is_tidied(victim: Victim, job_id: str) -> bool:
+    if victim.job(job_id)["state"] in ACTIVE:
+        return False
+    finals, temporary = names(victim)
+    half = [file for file in temporary if file.suffix != ".jsonl"]
+    whole = all((folder / MANIFEST).exists() for folder in victim.rescued.glob("*"))
+    return not half and whole and (bool(finals) or not any(victim.rescued.glob("*")))
+
+
+def await_moment(victim: Victim) -> str:
+    """Wait for the random moment to strike; which kind it is."""
+    end = time.monotonic() + LASTS
+    if victim.moments.random() < 0.5:
+        # From the first file under its name on, if that is not over already.
+        while time.monotonic() < end:
+            if any(victim.rescued.glob("*/work/*/*/file*")):
+                break
+            time.sleep(0.002)
+        time.sleep(victim.moments.random() * 0.3)
+        return "after the first file"
+    # The moment itself is what is random here; nothing is waited for.
+    time.sleep(victim.moments.random() * LASTS)
+    return "anywhere"
+
+
+def kill_a_rescue(victim: Victim) -> None:
+    moments = victim.moments
+    victim.make_tree()
+    status, answer = victim.server.request("POST", "api/mlinfn/storage/rescue", {"paths": ["work"]})
+    assert status == 202, answer
+    job_id = answer["job"]["id"]
+    moment = await_moment(victim)
+    whom = victim.kill()
+    kept = check_truth(victim)
+    if whom != "worker":
+        victim.restart()
+    wait_for(lambda: is_tidied(victim, job_id), 60)
+    check_tidied(victim)
+    state = victim.job(job_id)["state"]
+    victim.tally.update([moment, f"{whom} killed", state, "some kept" if kept else "nothing kept"])
+    if state == "done":
+        return
+    what = moments.choice(["resumed", "resumed", "discarded", "sources gone"])
+    victim.tally.update([what])
+    if what == "discarded":
+        if state == "interrupted":
+            victim.server.request("DELETE", f"api/mlinfn/jobs/{job_id}")
+            assert victim.server.ended(job_id)["state"] == "cancelled"
+        check_tidied(victim)
+        return
+    if what == "sources gone":
+        shutil.rmtree(victim.root / "work")
+    assert victim.server.request("POST", f"api/mlinfn/jobs/{job_id}/resume", {})[0] == 202
+    ended = victim.server.ended(job_id)
+    assert ended["state"] == "done", (ended, f"MLINFN_SEED={SEED}")
+    check_tidied(victim)
+    finals, temporary = names(victim)
+    assert not temporary, f"MLINFN_SEED={SEED}"
+    assert ended["result"]["files"] == len(finals)
+    if what == "resumed":
+        assert set(finals) == set(victim.sources), f"MLINFN_SEED={SEED}"
+        assert ended["result"]["left_count"] == 0
+
+
+@pytest.mark.proof
+def test_whatever_is_killed_no_file_is_half_there_and_the_manifest_is_true(tmp_path: Path) -> None:
+    moments = random.Random(SEED)  # noqa: S311 - repeatable, not secret
+    traits = {"persistent_folders": ["private"], "ephemeral_folders": ["."]}
+    victim = Victim(Platform(tmp_path / "platform", [], traits=traits), moments)
+    try:
+        for _ in range(COUNT):
+            kill_a_rescue(victim)
+    finally:
+        victim.close()
+    told = ", ".join(f"{count} {what}" for what, count in sorted(victim.tally.items()))
+    note(f"killed rescues: n = {COUNT}, 0 files half there, MLINFN_SEED={SEED}: {told}")
