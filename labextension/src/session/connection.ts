@@ -4,7 +4,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { Contact, ILook, ISurroundings, judge } from './judge';
 
 /** Milliseconds between looks: at first, at last, and how they grow. */
-const PAUSE = { first: 1000, last: 20000, factor: 1.6 };
+const PAUSE = { first: 1000, last: 10000, factor: 1.6 };
 
 export interface IConnectionOptions {
   /** Look whether the server answers; never rejects. */

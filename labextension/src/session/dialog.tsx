@@ -8,7 +8,7 @@ import { useSignal } from '../hooks';
 import { IPageDocuments } from '../idle/tokens';
 import { ask } from '../modal';
 import { ISessionAnswer } from './api';
-import { Line } from './line';
+import { Line, Mark } from './line';
 import { SessionModel } from './model';
 import {
   describeFit,
@@ -127,7 +127,7 @@ export function FreeDialog(
           >
             {here.length > 0 && (
               <Button small disabled={isBusy} onClick={() => void saveAll()}>
-                {trans._n('Save it', 'Save all', here.length)}
+                {trans._n('Save', 'Save all', here.length)}
               </Button>
             )}
           </Line>
@@ -204,11 +204,6 @@ export function FreeDialog(
           <ErrorView error={model.error} trans={trans} />
         )}
       </div>
-      <p className="jp-mlinfn-Session-last">
-        {trans.__(
-          'Open pages save their documents first. Kernels and terminals end: their variables are lost.'
-        )}
-      </p>
       <div className="jp-Dialog-footer jp-mlinfn-Modal-footer">
         <button
           className="jp-Dialog-button jp-mod-styled jp-mod-reject"
@@ -298,7 +293,7 @@ function Keep(props: {
           onChange={event => setKeeps(event.target.checked)}
         />
         {trans.__(
-          'Keep files that would be lost in %1',
+          'Copy files that would be lost to %1',
           rescue?.folder ?? 'private/rescued'
         )}
       </label>
@@ -309,8 +304,17 @@ function Keep(props: {
       >
         {told}
       </div>
-      <p className="jp-mlinfn-Session-stays">
+      <p className="jp-mlinfn-Session-note">
+        <Mark state="fine" trans={trans} />
         {describeStays(lastingFolders(model.volumes), trans)}
+      </p>
+      <p className="jp-mlinfn-Session-note">
+        <Mark state="fine" trans={trans} />
+        {trans.__('All open pages save their documents before the stop.')}
+      </p>
+      <p className="jp-mlinfn-Session-note">
+        <Mark state="warn" trans={trans} />
+        {trans.__('Kernels and terminals end: their variables are lost.')}
       </p>
     </div>
   );

@@ -131,45 +131,11 @@ function factsOf(
   known: IKnown,
   trans: TranslationBundle
 ): IFact[] {
-  const { answer, saved, volumes } = known;
-  const facts: IFact[] = [];
-  const resources =
-    answer === null ? '' : describeResources(answer.resources, trans);
-  if (resources && stage !== 'unsure') {
-    facts.push({
-      name: 'freed',
-      state: stage === 'stopped' ? 'fine' : 'doing',
-      label: trans.__('Given back'),
-      text: resources
-    });
-  }
-  if (saved !== null && saved.failed.length === 0) {
-    facts.push({
-      name: 'saved',
-      state: 'fine',
-      label: trans.__('Saved'),
-      text:
-        saved.documents.length === 0
-          ? trans.__('nothing was left to save here')
-          : inList(saved.documents, trans, 10)
-    });
-  } else if (saved !== null && saved.documents.length > 0) {
-    facts.push({
-      name: 'saved',
-      state: 'fine',
-      label: trans.__('Saved'),
-      text: inList(saved.documents, trans, 10)
-    });
-  } else if (saved === null && stage === 'stopping') {
-    facts.push({
-      name: 'saved',
-      state: 'doing',
-      label: trans.__('Saved'),
-      text: trans.__('documents with changes are being saved…')
-    });
-  }
-  facts.push(...unsavedFact(known, trans));
-  facts.push(...rescueFacts(stage, known, trans));
+  const { answer, volumes } = known;
+  const facts = [
+    ...savedFacts(stage, known, trans),
+    ...rescueFacts(stage, known, trans)
+  ];
   const silent = answer?.pages.silent ?? 0;
   if (silent > 0 && stage !== 'unsure') {
     facts.push({
@@ -183,12 +149,54 @@ function factsOf(
       )
     });
   }
+  const resources =
+    answer === null ? '' : describeResources(answer.resources, trans);
+  if (resources && stage !== 'unsure') {
+    facts.push({
+      name: 'freed',
+      state: stage === 'stopped' ? 'fine' : 'doing',
+      label:
+        stage === 'stopped' ? trans.__('Given back') : trans.__('Giving back'),
+      text: resources
+    });
+  }
   facts.push({
     name: 'stays',
     state: 'fine',
     label: trans.__('Still there'),
     text: describeStays(lastingFolders(volumes), trans)
   });
+  return facts;
+}
+
+function savedFacts(
+  stage: Stage,
+  known: IKnown,
+  trans: TranslationBundle
+): IFact[] {
+  const { saved, unsaved } = known;
+  if (saved === null && stage === 'stopping') {
+    return [
+      {
+        name: 'saved',
+        state: 'doing',
+        label: trans.__('Saving'),
+        text:
+          unsaved.length === 0
+            ? trans.__('documents with changes, in all open pages')
+            : inList(unsaved, trans, 10)
+      }
+    ];
+  }
+  const facts = unsavedFact(known, trans);
+  if (saved !== null && saved.documents.length > 0) {
+    facts.unshift({
+      name: 'saved',
+      state: 'fine',
+      label: trans.__('Saved'),
+      text: inList(saved.documents, trans, 10)
+    });
+  }
   return facts;
 }
 
@@ -203,7 +211,7 @@ function unsavedFact(
     (saved?.failed ?? []).map(({ path, reason }) => [path, reason])
   );
   const paths = Array.from(new Set([...failed.keys(), ...unsaved]));
-  if (paths.length === 0 || (saved === null && unsaved.length === 0)) {
+  if (paths.length === 0) {
     return [];
   }
   const each = paths.map(path => {
@@ -277,10 +285,10 @@ function rescueFacts(
     {
       name: 'kept',
       state: stage === 'stopping' ? 'doing' : 'warn',
-      label,
+      label: stage === 'stopping' ? trans.__('Keeping') : label,
       text:
         stage === 'stopping'
-          ? trans.__('%1 are being copied to %2…', amount, folder)
+          ? trans.__('%1, in %2', amount, folder)
           : trans.__(
               '%1 were being copied to %2 when it was last heard of; the next start tells what is there.',
               amount,

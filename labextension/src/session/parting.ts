@@ -4,7 +4,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 import { MlinfnError } from '../api';
 import { inWords } from '../errorView';
 import { IServerEnd } from '../idle/tokens';
-import { IJob } from '../jobs/api';
+import { IJob, isActive } from '../jobs/api';
 import { IJobs } from '../jobs/tokens';
 import { howToStart } from './again';
 import type { showCalm } from './calm';
@@ -32,6 +32,7 @@ export class Parting {
   constructor(options: IPartingOptions) {
     this._options = options;
     const { connection, end, jobs, model } = options;
+    model.changed.connect(this._onModel, this);
     for (const { changed } of [connection, end.model, model, jobs.model]) {
       (changed as ISignal<any, any>).connect(this._onChanged, this);
     }
@@ -161,6 +162,20 @@ export class Parting {
     ) {
       await new Promise(resolve => setTimeout(resolve, NOTICE.pause));
       await connection.lookNow();
+    }
+  }
+
+  /**
+   * Its events may be lost, and what it has done cannot be asked for later.
+   */
+  private _onModel(): void {
+    const { jobs, model } = this._options;
+    if (
+      model.isStopping &&
+      model.answer?.stop.job &&
+      (this._job === null || isActive(this._job))
+    ) {
+      void jobs.model.refresh();
     }
   }
 

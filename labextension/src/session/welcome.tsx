@@ -11,7 +11,6 @@ import { Widget } from '@lumino/widgets';
 import React, { useEffect, useState } from 'react';
 
 import { cautionIcon, leafIcon } from '../icons';
-import { formatClock } from '../idle/words';
 import { IStopped } from './api';
 import { WelcomeModel } from './welcomeModel';
 import {
@@ -19,6 +18,7 @@ import {
   describeLeft,
   describeLost,
   inFiles,
+  inSentence,
   nameOf
 } from './words';
 
@@ -123,8 +123,8 @@ export function Welcome(
       </div>
       <p className="jp-mlinfn-Welcome-text">
         {trans.__(
-          'Your server was stopped at %1.',
-          formatClock(Date.parse(time), Date.now())
+          'Your server was stopped %1.',
+          inSentence(Date.parse(time), Date.now(), trans)
         )}{' '}
         {sentence}
       </p>

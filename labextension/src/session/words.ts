@@ -1,6 +1,7 @@
 import { TranslationBundle } from '@jupyterlab/translation';
 
 import { formatBytes, formatDuration } from '../format';
+import { inLength } from '../idle/words';
 import { formatMemory, formatMemoryOf } from '../gpu/words';
 import {
   IEphemeral,
@@ -15,6 +16,8 @@ import {
 
 /** As many names as a line takes. */
 const NAMES = 3;
+/** For which a weekday says enough; milliseconds. */
+const WEEK = 6 * 24 * 3600 * 1000;
 
 /**
  * One line of what would be lost.
@@ -214,7 +217,10 @@ export function runningLine(
     ? {
         state: 'warn',
         text: trans.__('%1 is running a cell', first.title),
-        detail: since(first),
+        detail:
+          first.since === null
+            ? since(first)
+            : trans.__('for %1', since(first)),
         all: ''
       }
     : {
@@ -433,7 +439,7 @@ export function describeFreed(
   if (seconds === null) {
     return '';
   }
-  const time = inMinutes(seconds, trans);
+  const time = inLength(seconds, trans);
   if (gpu.length === 0) {
     return trans.__('Others could use its resources for %1.', time);
   }
@@ -456,4 +462,29 @@ export function describeLost(
     'Lost: %1 outside the folders that last.',
     inFiles(files, bytes, trans)
   );
+}
+
+/**
+ * When something was, in a sentence: at 12:51; on Tuesday at 12:51; on 3 Nov at 12:51
+ *
+ * @param now what today is reckoned from; both in milliseconds since the epoch
+ */
+export function inSentence(
+  time: number,
+  now: number,
+  trans: TranslationBundle
+): string {
+  const at = new Date(time);
+  const clock = at.toLocaleTimeString([], {
+    hour: '2-digit',
+    minute: '2-digit'
+  });
+  if (at.toDateString() === new Date(now).toDateString()) {
+    return trans.__('at %1', clock);
+  }
+  const day = at.toLocaleDateString(
+    [],
+    now - time < WEEK ? { weekday: 'long' } : { day: 'numeric', month: 'short' }
+  );
+  return trans.__('on %1 at %2', day, clock);
 }

@@ -1,0 +1,62 @@
+import { PageConfig } from '@jupyterlab/coreutils';
+
+import { howToStart } from '../again';
+import { answer } from './fakes';
+
+const server = (url: string | null) => ({
+  ...answer().server,
+  again: { url, command: 'jupyter lab' }
+});
+
+describe('how a server is started again', () => {
+  const options: { [name: string]: string } = {};
+
+  function set(user: string, name = '', prefix = '/hub/'): void {
+    Object.assign(options, {
+      hubPrefix: prefix,
+      hubUser: user,
+      hubServerName: name
+    });
+    for (const option of Object.keys(options)) {
+      PageConfig.setOption(option, options[option]);
+    }
+  }
+
+  afterEach(() => set('', '', ''));
+
+  it('is by its command without a hub', () => {
+    expect(howToStart(server(null))).toEqual({
+      url: null,
+      command: 'jupyter lab'
+    });
+    expect(howToStart(null)).toEqual({ url: null, command: null });
+  });
+
+  it('is by the hub’s page for that server', () => {
+    set('ada');
+    const told = howToStart(server('/hub/spawn/ada/gpu'));
+    expect(told.url).toMatch(/^\/hub\/spawn\/ada\/gpu\?next=%2F/);
+    expect(told.command).toBe(null);
+  });
+
+  it('is made of what the hub wrote into the page where nothing was told', () => {
+    set('ada b@c', 'my gpu');
+    expect(howToStart(null).url).toMatch(
+      /^\/hub\/spawn\/ada%20b%40c\/my%20gpu\?next=/
+    );
+    set('ada');
+    expect(howToStart(null).url).toMatch(/^\/hub\/spawn\/ada\?next=/);
+  });
+
+  it.each([
+    'https://elsewhere.example/hub/spawn/ada',
+    '//elsewhere.example/hub/spawn/ada',
+    '/user/eve/lab',
+    '/hub/spawn/../../evil',
+    'javascript:alert(1)',
+    '/hub/spawn/ada?next=//elsewhere.example'
+  ])('never leads elsewhere: %s', url => {
+    set('ada');
+    expect(howToStart(server(url)).url).toMatch(/^\/hub\/spawn\/ada\?next=%2F/);
+  });
+});
