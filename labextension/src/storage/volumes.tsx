@@ -101,7 +101,8 @@ function Row(props: {
   const name = nameOfVolume(volume);
   const about = [
     describeType(volume.type, trans),
-    volume.read_only ? trans.__('to be read only') : ''
+    volume.read_only ? trans.__('to be read only') : '',
+    volume.why
   ];
   return (
     <tr>
@@ -119,13 +120,12 @@ function Row(props: {
             {name}
           </Button>
         )}
-        {name !== path && (
+        {name !== path && !root && (
           <span className="jp-mlinfn-Volumes-path">{path}</span>
         )}
         <span className="jp-mlinfn-hint">
           {about.filter(part => part).join(' · ')}
         </span>
-        {volume.why && <span className="jp-mlinfn-hint">{volume.why}</span>}
       </th>
       <td>
         {volume.state === 'silent' ? (

@@ -1,7 +1,7 @@
 import { PathExt } from '@jupyterlab/coreutils';
 import { TranslationBundle } from '@jupyterlab/translation';
 
-import { formatBytes } from '../format';
+import { formatBytes, formatBytesOf } from '../format';
 import {
   IEphemeral,
   ILastRescue,
@@ -128,12 +128,18 @@ export interface IUse {
 export function spaceOf(volume: IVolume, trans: TranslationBundle): IUse {
   const { quota } = volume;
   if (quota?.limit_bytes && quota.used_bytes !== null) {
-    return useOf(quota.used_bytes, quota.limit_bytes, formatBytes, true, trans);
+    return useOf(
+      quota.used_bytes,
+      quota.limit_bytes,
+      formatBytesOf,
+      true,
+      trans
+    );
   }
   // What is kept for the system is neither used nor free: of both together.
   const { used_bytes: used, free_bytes: free } = volume;
   const total = used === null || free === null ? null : used + free;
-  return useOf(used, total, formatBytes, false, trans);
+  return useOf(used, total, formatBytesOf, false, trans);
 }
 
 /**
@@ -142,30 +148,44 @@ export function spaceOf(volume: IVolume, trans: TranslationBundle): IUse {
 export function filesOf(volume: IVolume, trans: TranslationBundle): IUse {
   const { quota } = volume;
   if (quota?.limit_files && quota.used_files !== null) {
-    return useOf(quota.used_files, quota.limit_files, formatCount, true, trans);
+    return useOf(
+      quota.used_files,
+      quota.limit_files,
+      formatCountOf,
+      true,
+      trans
+    );
   }
   // Some have no limit on their number, and say 0.
   const total = volume.files || null;
   const used = total === null ? null : volume.files_used;
-  return useOf(used, total, formatCount, false, trans);
+  return useOf(used, total, formatCountOf, false, trans);
 }
 
 function useOf(
   used: number | null,
   total: number | null,
-  format: (count: number) => string,
+  format: typeof formatCountOf,
   isQuota: boolean,
   trans: TranslationBundle
 ): IUse {
   if (used === null || total === null || total <= 0) {
     return { share: null, text: trans.__('not reported'), isQuota };
   }
-  const of = trans.__('%1 of %2', format(used), format(total));
+  const of = format(used, total, trans);
   return {
     share: Math.min(Math.max(used / total, 0), 1),
     text: isQuota ? trans.__('%1 allowed to you', of) : of,
     isQuota
   };
+}
+
+function formatCountOf(
+  done: number,
+  total: number,
+  trans: TranslationBundle
+): string {
+  return trans.__('%1 of %2', formatCount(done), formatCount(total));
 }
 
 /**
@@ -221,12 +241,16 @@ export function describeLosses(
  * What was kept, in a sentence: never that all is there where it is not.
  */
 export function describeRescued(
-  { folder, files, bytes, problem }: IRescued,
+  { folder, root_path: root, files, bytes, problem }: IRescued,
   trans: TranslationBundle
 ): string {
   return folder === null || files === 0
     ? problem || trans.__('Nothing was kept')
-    : trans.__('%1 kept in %2', describeFiles(files, bytes, trans), folder);
+    : trans.__(
+        '%1 kept in %2',
+        describeFiles(files, bytes, trans),
+        root || folder
+      );
 }
 
 /**
