@@ -39,13 +39,14 @@ def build(
     log = server.log
     clocks = Clocks()
     policy, culler = policies.read(config, environment, log.warning)
-    side = ServerSide(server, clocks)
-    watched = watch(server, kernels, config, environment, marker, policy.timeout)
+    side = ServerSide(server, clocks, kernels.source.title_of)
+    timeouts = [each for each in (policy.timeout, culler.timeout) if each]
+    watched = watch(server, kernels, config, environment, marker, min(timeouts, default=None))
     account = Account(
         watched.sources,
         started=started,
         ignored=config.idle_ignored_sources,
-        timeout=policy.timeout,
+        timeout=policy.timeout or culler.timeout,
         longest_life=policy.longest_life,
         busy=watched.busy,
     )
@@ -69,8 +70,7 @@ def build(
     report = _report(server, config, reported, environment)
     hub = None
     if report is not None:
-        limits = [each / 4 for each in (culler.timeout, policy.timeout) if each]
-        every = min([report.client.place.interval, *limits])
+        every = min([report.client.place.interval, *(each / 4 for each in timeouts)])
         hub = HubSide(report, clocks, culler, every)
         around.ends_later.append(report.close)
     return IdleService(account, policy, culler, around, started=started, hub=hub, clocks=clocks)

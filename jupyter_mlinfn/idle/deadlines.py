@@ -28,6 +28,7 @@ class HubKnows:
             on while this machine sleeps.
         seen: its last activity as read from the hub, where the token may.
         started: its start as read from the hub.
+        slept_at_read: `Clocks.slept` when those were read.
     """
 
     accepted: Moment | None = None
@@ -35,6 +36,7 @@ class HubKnows:
     slept_at_start: float = 0.0
     seen: Moment | None = None
     started: Moment | None = None
+    slept_at_read: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def _hub_counts_from(facts: Facts, hub: HubKnows, clocks: Clocks) -> Moment:
     if hub.accepted is not None:
         known.append(hub.accepted - (clocks.slept() - hub.slept))
     if hub.seen is not None:
-        known.append(hub.seen)
+        known.append(hub.seen - (clocks.slept() - hub.slept_at_read))
     return max(known)
 
 
@@ -173,7 +175,9 @@ def _maximum_age(facts: Facts, clocks: Clocks) -> list[Deadline]:
         return []
     read = facts.hub.started
     # The hub reckons from before this process was there.
-    started = read if read is not None else _started(facts, facts.hub, clocks) - min(SPAWN_TIME, age / 20)
+    started = _started(facts, facts.hub, clocks) - min(SPAWN_TIME, age / 20)
+    if read is not None:
+        started = read - (clocks.slept() - facts.hub.slept_at_read)
     detail = f"JupyterHub stops every server {duration(age)} after its start, whatever it does."
     known: Certainty = "certain" if read is not None else "estimate"
     return [Deadline("hub_maximum_age", started + age, known, "stop_server", False, detail)]

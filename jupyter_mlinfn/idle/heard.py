@@ -43,5 +43,7 @@ def hear_kernels(server: Any) -> Heard:
     if server.gateway_config.gateway_enabled:
         behind = GatewayKernelSource(models, names)
         return Heard(behind, behind.close)
-    here = KernelSource(lambda kernel_id: kernel_id in manager, names)
+    # The user is told which ones Jupyter Server will shut.
+    culled = getattr(manager, "cull_idle_timeout", 0) > 0
+    here = KernelSource(lambda kernel_id: kernel_id in manager, names, always_named=culled)
     return Heard(here, observe(manager, here))

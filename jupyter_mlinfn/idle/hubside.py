@@ -92,9 +92,14 @@ class HubSide:
         if told is None:
             return
         seen, started = (None if each is None else self._clocks.moment(each) for each in told)
-        self.knows = replace(
-            self.knows, seen=seen, started=started if started is not None else self.knows.started
-        )
+        if started is None:
+            # Not read now, and not to be taken for it.
+            started = None if self.knows.started is None else self.knows.started - self._slept_since_read
+        self.knows = replace(self.knows, seen=seen, started=started, slept_at_read=self._clocks.slept())
+
+    @property
+    def _slept_since_read(self) -> float:
+        return self._clocks.slept() - self.knows.slept_at_read
 
     def due(self, last: Moment, *, near: bool) -> bool:
         """Whether `last` is to be reported now.

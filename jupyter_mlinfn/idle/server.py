@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -26,10 +26,17 @@ class ServerSide:
 
     Args:
         server: the `ServerApp`; None: there is none.
+        title_of: what the user knows a kernel by; None where that is not known.
     """
 
-    def __init__(self, server: Any, clocks: Clocks | None = None) -> None:
+    def __init__(
+        self,
+        server: Any,
+        clocks: Clocks | None = None,
+        title_of: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
         self._server = server
+        self._title_of = title_of
         self._clocks = clocks or Clocks()
 
     def rules(self) -> ServerRules:
@@ -44,7 +51,7 @@ class ServerSide:
             timeout=timeout,
             last=self._moment(server.web_app.last_activity()),
             kernels=len(manager),
-            occupied=timeout > 0 and bool(server.extension_manager.any_activity()),
+            occupied=timeout > 0 and self._is_occupied(),
             idle_kernels=tuple(self._kernels(manager, culling)) if culling > 0 else (),
             cull_busy=bool(getattr(manager, "cull_busy", False)),
             cull_connected=bool(getattr(manager, "cull_connected", False)),
@@ -60,8 +67,9 @@ class ServerSide:
             try:
                 kernel = manager.get_kernel(kernel_id)
                 timeout = _culling_of(kernel, culling)
+                title = self._title_of(kernel_id)
                 yield IdleKernel(
-                    title=kernel.kernel_name,
+                    title=f"the kernel of {title}" if title else f"a kernel ({kernel.kernel_name})",
                     last=self._moment(kernel.last_activity),
                     timeout=timeout,
                     busy=kernel.execution_state == "busy",
@@ -69,6 +77,12 @@ class ServerSide:
                 )
             except (KeyError, AttributeError):
                 continue  # Gone since it was listed, or not started yet.
+
+    def _is_occupied(self) -> bool:
+        try:
+            return bool(self._server.extension_manager.any_activity())
+        except Exception:  # noqa: BLE001 - of whatever extension: Jupyter Server's own look fails as well
+            return True
 
     def _moment(self, at: datetime) -> float:
         return self._clocks.moment(at.timestamp())

@@ -22,7 +22,7 @@ from .pages import Pages
 from .policy import Culler, Warner
 from .sources.page import PageSource
 from .surroundings import AtTheEnd, note_stop_of_others
-from .upkeep import Talk, keep_up, lead, tell_of_activity
+from .upkeep import Talk, hold_off_at, keep_up, tell_of_activity
 
 LOOK_EVERY = 30.0
 """Seconds between two looks at the sources while the end is far."""
@@ -257,6 +257,7 @@ class IdleService:
 
     async def tick(self) -> None:
         """Look, and do what is due: tell the hub and the user, begin the end; then wait for the next."""
+        pause = min(LOOK_EVERY, self._shortest / 8)
         try:
             await self.look(anew=True)
             facts = self._judge()
@@ -266,11 +267,12 @@ class IdleService:
             stop = own_stop(self._deadlines, facts, self.ending.limits)
             if stop is not None and facts.now >= stop.at and self.ending.phase is None:
                 await self._end_unless_active()
+            pause = self._pause()
         except Exception:
             # It goes on: a server that nobody warns of its end is what we are here against.
             self.around.log.exception("Watching for the end of this server failed; it is tried again")
         finally:
-            self._wake(self._pause())
+            self._wake(pause)
 
     async def _end_unless_active(self) -> None:
         await self.account.refresh()
@@ -353,7 +355,7 @@ class IdleService:
         pauses = [LOOK_WARNED if self._warning is not None else LOOK_EVERY, max(0.5, self._shortest / 8)]
         moments = [] if end is None else [end.at - step for step in self._steps(end, facts)]
         if stop is not None and self.ending.phase is None:
-            moments += [stop.at, stop.at - lead(facts)]
+            moments += [stop.at, hold_off_at(facts, self.clocks, stop.at, self.ending.limits.hold_off)]
         pauses += [moment - facts.now for moment in moments if moment > facts.now]
         return max(0.02, min(pauses) + 0.005)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from .clocks import Clocks
-from .deadlines import Facts
+from .deadlines import Facts, hub_limit
 from .hubside import FURTHEST, RENEW_BEFORE, HubSide
 from .models import Moment
 
@@ -71,8 +71,7 @@ async def keep_up(
         hold_off: seconds from then for which the culler is to stay away.
     """
     keeping = facts.kept_until is not None and keeping_due(hub, facts.now, facts.kept_until)
-    ending = stops_at is not None and 0 <= stops_at - facts.now <= lead(facts)
-    if ending and stops_at is not None:
+    if stops_at is not None and hold_off_at(facts, clocks, stops_at, hold_off) <= facts.now <= stops_at:
         await hub.tell_if_later(hub.needed(stops_at + hold_off))
     elif keeping or hub.due(facts.last, near=near):
         await tell_of_activity(hub, facts.now, facts.last, facts.kept_until)
@@ -80,9 +79,14 @@ async def keep_up(
         await hub.read()
 
 
-def lead(facts: Facts) -> float:
-    """Seconds before our own stop from which the culler is held off."""
-    return min(HOLD_OFF_BEFORE, (facts.policy.timeout or 0.0) / 4)
+def hold_off_at(facts: Facts, clocks: Clocks, stops_at: Moment, hold_off: float) -> Moment:
+    """When to hold off the culler: some seconds before our own stop, or before the culler where that comes a
+    little sooner."""
+    culled_at = hub_limit(facts, clocks)
+    first = stops_at
+    if culled_at is not None and stops_at - culled_at <= hold_off:
+        first = min(stops_at, culled_at)
+    return first - min(HOLD_OFF_BEFORE, (facts.policy.timeout or 0.0) / 4)
 
 
 def keeping_due(hub: HubSide, now: Moment, kept_until: Moment) -> bool:

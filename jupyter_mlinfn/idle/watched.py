@@ -52,7 +52,7 @@ def watch(
     Args:
         kernels: heard from its start on.
         marker: what its processes bear, see `belonging.mark`.
-        timeout: seconds of the policy; short ones are for those who try it out.
+        timeout: the shortest that is known, seconds; short ones are for those who try it out.
     """
     watched = Watched(PageSource())
     watched.busy = kernels.source.busy

@@ -78,6 +78,18 @@ def test_the_hubs_clock_goes_on_while_this_machine_sleeps(clock: SleepyClock) ->
     assert one(clock, replace(FACTS, policy=Policy(3600.0))).at == 7600
 
 
+def test_what_was_read_from_the_hub_is_as_old_as_it_is_for_the_hub(clock: SleepyClock) -> None:
+    clocks = clock.clocks()
+    read = HubKnows(seen=4000, started=970, slept=clocks.slept(), slept_at_read=clocks.slept())
+    facts = replace(
+        FACTS, culler=Culler(3600.0, 300.0, 86400.0), hub=replace(read, slept_at_start=read.slept)
+    )
+    clock.sleep(1000)
+    found = {each.source: each.at for each in reckon(facts, clocks)}
+
+    assert found == {"hub_culler": 6600, "hub_maximum_age": 970 + 86400 - 1000}
+
+
 def test_a_maximum_age_cannot_be_held_off(clock: SleepyClock) -> None:
     facts = replace(FACTS, culler=Culler(max_age=86400.0), hub=HubKnows())
     guessed = one(clock, facts)

@@ -104,6 +104,17 @@ async def test_a_gateway_that_does_not_answer_is_told_until_it_does() -> None:
     assert await gateway.look() is None
 
 
+async def test_a_gateway_that_hangs_is_told_as_one_that_fails() -> None:
+    gateway = Gateway()
+    gateway.silent.clear()
+    await gateway.source.look(gateway.clock())
+    gateway.clock.pass_time(2 * ASK_EVERY + 1)
+    with pytest.raises(TimeoutError):
+        await gateway.source.look(gateway.clock())
+    gateway.silent.set()
+    assert await gateway.look() is None
+
+
 async def test_the_answers_of_a_real_server_as_the_gateway(tmp_path: Path) -> None:
     go = tmp_path / "go"
     with running(Platform(tmp_path / "gateway", [])) as server:

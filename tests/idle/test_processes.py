@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -346,3 +347,26 @@ class TestSource:
         await source.refresh()
         with pytest.raises(FileNotFoundError):
             await source.look(clock())
+
+
+async def test_a_walk_that_hangs_is_told_as_one_that_fails() -> None:
+    """So the account takes it for activity: what cannot be seen may be somebody's work."""
+    clock, release = Clock(), threading.Event()
+
+    class Hanging(Walk):
+        """As where the kernel waits for a storage before it tells of a process."""
+
+        def __call__(self) -> list[Program]:
+            release.wait()
+            return []
+
+    source = ProcessSource(Hanging(os.getpid(), "x", "marked", clock=clock))
+    await source.look(clock())
+    clock.pass_time(100)
+    assert (await source.look(clock())).last is None
+    clock.pass_time(100)
+    with pytest.raises(TimeoutError):
+        await source.look(clock())
+    release.set()
+    await source.refresh()
+    assert (await source.look(clock())).last is None

@@ -8,10 +8,12 @@ import pytest
 
 from jupyter_mlinfn.contract import document
 from jupyter_mlinfn.errors import BadInputError, ConflictError
+from jupyter_mlinfn.idle.deadlines import ServerRules
 from jupyter_mlinfn.idle.ending import Limits
 from jupyter_mlinfn.idle.models import Policy
 from jupyter_mlinfn.idle.policy import Culler
 
+from ..support.kernels import until
 from .conftest import World
 
 HOUR = 3600
@@ -301,3 +303,32 @@ async def test_answers_are_as_the_contract_has_them(world: World) -> None:
     validator = Draft202012Validator(schema)
     for answer in (await world.at(10), await world.at(1900), await world.service.keep_alive(60)):
         assert list(validator.iter_errors(answer)) == []
+
+
+async def test_it_goes_on_watching_whatever_others_raise() -> None:
+    world = World(Policy(4.0))
+    world.service.start()
+
+    def fail() -> ServerRules:
+        raise RuntimeError("of another extension")
+
+    healthy, world.service.around.rules = world.service.around.rules, fail
+    await world.service.tick()
+    world.service.around.rules = healthy
+    assert not world.service.deadlines
+    await until(lambda: world.service.deadlines)
+    await world.service.close()
+
+
+async def test_a_culler_that_comes_a_little_before_our_own_stop_is_held_off_in_time() -> None:
+    """Where it is known: both timeouts are the admin's, and need not be the same to the second."""
+    limits = Limits(20, 3, 1, 5, 30)
+    world = World(Policy(HOUR + 20), hub=True, culler=Culler(HOUR, 60.0), limits=limits)
+    world.other_hub.may_read = True
+    await world.at(0)
+    for seconds in range(30, HOUR, 5):
+        await world.at(seconds)
+    assert world.other_hub.last is not None
+    culled_at = world.other_hub.last - world.clock.offset - world.started + HOUR
+
+    assert culled_at >= HOUR + 20 + limits.hold_off - 1

@@ -36,15 +36,18 @@ class HubApi:
         self._server: ThreadingHTTPServer | None = None
 
     @property
+    def environment(self) -> dict[str, str]:
+        """Of a server of this hub's."""
+        return {
+            "JUPYTERHUB_API_URL": f"{self.url}/hub/api",
+            "JUPYTERHUB_API_TOKEN": TOKEN,
+            "JUPYTERHUB_USER": "ada b@c",
+            "JUPYTERHUB_SERVICE_PREFIX": "/user/ada/",
+        }
+
+    @property
     def place(self) -> HubPlace:
-        found = HubPlace.find(
-            {
-                "JUPYTERHUB_API_URL": f"{self.url}/hub/api",
-                "JUPYTERHUB_API_TOKEN": TOKEN,
-                "JUPYTERHUB_USER": "ada b@c",
-                "JUPYTERHUB_SERVICE_PREFIX": "/user/ada/",
-            }
-        )
+        found = HubPlace.find(self.environment)
         assert found is not None
         return found
 

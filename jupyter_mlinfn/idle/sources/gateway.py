@@ -21,6 +21,9 @@ from .stamps import Stamp
 
 ASK_EVERY = 30.0
 
+STUCK = 60.0
+"""Seconds after which a question that is not answered will not be."""
+
 
 class GatewayKernelSource:
     """Lives on the event loop's thread.
@@ -63,6 +66,8 @@ class GatewayKernelSource:
         Raises:
             Exception: it did not answer the last question: what its kernels do is not known.
         """
+        if self._asking is not None and now - self._asked > max(STUCK, 2 * self._ask_every):
+            raise TimeoutError("the gateway does not answer")
         if self._asking is None and now - self._asked >= self._ask_every:
             self._asked = now
             self._asking = asyncio.ensure_future(self._ask())
@@ -86,6 +91,10 @@ class GatewayKernelSource:
         return [
             Busy(each, *self._names.get(each, ("A kernel", None)), at) for each, at in self._since.items()
         ]
+
+    def title_of(self, kernel_id: str) -> str | None:
+        """What the user knows a kernel by; None where nobody asked."""
+        return self._names[kernel_id][0] if kernel_id in self._names else None
 
     def close(self) -> None:
         if self._asking is not None:

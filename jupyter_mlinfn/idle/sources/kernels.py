@@ -68,6 +68,7 @@ class KernelSource:
     Args:
         present: whether there is such a kernel still; one that died says no more of itself.
         names: title and path by id of kernel, asked while one is busy, twice a minute at most.
+        always_named: asked also while none is.
     """
 
     source: Literal["kernels"] = "kernels"
@@ -77,8 +78,10 @@ class KernelSource:
         present: Callable[[str], bool] = lambda _: True,
         names: Callable[[], Awaitable[Mapping[str, Name]]] = _no_names,
         *,
+        always_named: bool = False,
         clock: Callable[[], Moment] = time.monotonic,
     ) -> None:
+        self._always_named = always_named
         self._present = present
         self._ask_names = names
         self._clock = clock
@@ -92,7 +95,7 @@ class KernelSource:
         for kernel_id in [each for each in self._kernels if not self._present(each)]:
             self.gone(kernel_id)
         at_work = self._at_work(now)
-        if at_work and now - self._named > _NAMES_FRESH:
+        if (at_work or self._always_named) and now - self._named > _NAMES_FRESH:
             self._named = now
             self._names = await self._ask_names()
         self._busy = [Busy(each, *self._name(each), since) for each, since in at_work.items()]
@@ -103,6 +106,10 @@ class KernelSource:
     def busy(self) -> Sequence[Busy]:
         """The kernels that run code, as of the last look; none that waits for an answer to `input()`."""
         return self._busy
+
+    def title_of(self, kernel_id: str) -> str | None:
+        """What the user knows a kernel by; None where nobody asked."""
+        return self._names[kernel_id][0] if kernel_id in self._names else None
 
     def begins(self, kernel_id: str, request: Request) -> None:
         """The kernel says that it is busy with a request."""

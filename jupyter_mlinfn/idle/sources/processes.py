@@ -9,10 +9,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import Literal
 
+from ...threads import in_own_thread
 from ..models import Moment, Signal
 from .walk import Program, Walk
 
 WALK_EVERY = 60.0
+
+STUCK = 60.0
+"""Seconds after which a walk hangs: what `/proc` says of a process that waits for a storage may never
+come."""
 
 
 class ProcessSource:
@@ -38,8 +43,10 @@ class ProcessSource:
         """What the last walk saw.
 
         Raises:
-            Exception: the last walk failed.
+            Exception: the last walk failed, or hangs: what the processes do is not known.
         """
+        if self._walking is not None and now - self._walked > max(STUCK, 2 * self._walk_every):
+            raise TimeoutError("the processes cannot be looked at")
         if self._walking is None and now - self._walked >= self._walk_every:
             self._begin(now)
         if self._error is not None:
@@ -65,7 +72,7 @@ class ProcessSource:
 
     async def _go(self) -> None:
         try:
-            self._working = await asyncio.to_thread(self._walk)
+            self._working = await in_own_thread("mlinfn-walk", self._walk)
             if self._working:
                 self._last = self._walk.at
             self._error = None
