@@ -6,15 +6,22 @@ from traitlets import Int, List, Unicode
 from traitlets.config import Configurable
 
 NOT_RESCUED = [
+    "~/.bash_history",
     "~/.cache",
+    "~/.cargo/registry",
     "~/.conda",
+    "~/.lesshst",
     "~/.local/share/Trash",
+    "~/.local/share/code-server",
     "~/.local/share/jupyter",
     "~/.npm",
-    "~/.yarn",
-    "~/.cargo/registry",
+    "~/.nv",
+    "~/.python_history",
     "~/.rustup",
+    "~/.triton",
     "~/.vscode-server",
+    "~/.wget-hsts",
+    "~/.yarn",
     ".Trash-*",
     ".ipynb_checkpoints",
     ".mlinfn",
@@ -26,6 +33,7 @@ NOT_RESCUED = [
     "__pycache__",
     "lost+found",
     "node_modules",
+    "site-packages",
 ]
 
 
@@ -53,7 +61,7 @@ class StorageConfig(Configurable):
         default_value=NOT_RESCUED,
         help="""
         What is neither counted as lost nor rescued: names or patterns (`*.tmp`), with all that is below
-        them, and folders, which have a slash (`~/.cache`). Left out besides are Jupyter's own folders,
+        them, and paths, which have a slash (`~/.cache`). Left out besides are Jupyter's own folders,
         environments (folders with `conda-meta` or `pyvenv.cfg`) and caches with a `CACHEDIR.TAG`.
         """,
     ).tag(config=True)

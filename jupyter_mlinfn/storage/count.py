@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +19,8 @@ SILENT_AFTER = 20.0
 LONGEST = 900.0
 """Seconds for a count altogether."""
 
-_LINE_LIMIT = 8 * 1024 * 1024
-"""A thousand names of 4,096 bytes, each of them four characters in JSON at most."""
+_LINE_LIMIT = 32 * 1024 * 1024
+"""A thousand names of 4,096 bytes, each of them six characters in JSON at most."""
 
 _PACKAGES = str(Path(__file__).resolve().parents[2])
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from jupyter_mlinfn.storage.tally import main; main()"
@@ -52,7 +53,7 @@ async def count(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={},
+        env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
         cwd="/",
         start_new_session=True,
         limit=_LINE_LIMIT,

@@ -1,13 +1,13 @@
 """The folders that matter to the user, found on the disk. Blocks, also for ever on storage that hangs."""
 
 # Paths are str throughout the room: names of a million files are.
-# ruff: noqa: PTH111, PTH112, PTH118
+# ruff: noqa: PTH111, PTH112, PTH117, PTH118
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .config import StorageConfig
@@ -24,6 +24,8 @@ class Folders:
         shared: with the same for everybody, of those that are there.
         persistent, ephemeral: as the admin configured them.
         ignored: not the user's work: Jupyter's own folders, caches.
+        shown: those of `private` and `shared` that are links in the root, by where they lead: the path
+            that JupyterLab has for them.
     """
 
     root: str
@@ -35,6 +37,7 @@ class Folders:
     persistent: Sequence[str] = ()
     ephemeral: Sequence[str] = ()
     ignored: Sequence[str] = ()
+    shown: Mapping[str, str] = field(default_factory=dict)
 
 
 def find(
@@ -68,6 +71,11 @@ def find(
 
     private = resolved(private_dir or "private")
     common = dict.fromkeys(resolved(folder) for folder in ("shared", *shared))
+    linked = {
+        resolved(name): name
+        for name in (private_dir or "private", "shared")
+        if not os.path.isabs(os.path.expanduser(name)) and resolved(name) != os.path.join(base, name)
+    }
     return Folders(
         root=base,
         home=real(Path.home()),
@@ -81,6 +89,7 @@ def find(
             resolved(folder)
             for folder in (*_of_jupyter(), *(each for each in config.rescue_ignored if "/" in each))
         ],
+        shown=linked,
     )
 
 

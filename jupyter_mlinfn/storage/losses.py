@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ ANNOUNCED_EVERY = 0.5
 """Seconds between two words on how far a count has come; the first comes at once."""
 
 _BIGGEST = 100
+_NAMED = 3
 
 
 class Count(Protocol):
@@ -77,7 +78,8 @@ class Losses:
             else:
                 told = await self._count(plan, None, _BIGGEST, lambda told: self._progress(told, picture))
                 known = _read(told, picture)
-                self.known = replace(known, state="known", reason=_unread(told), counted=time.time())
+                reason = " ".join(filter(None, (_uncertain(picture.uncertain(plan)), _unread(told))))
+                self.known = replace(known, state="known", reason=reason, counted=time.time())
         except asyncio.CancelledError:
             self.known = replace(self.known, state="failed", reason="Counting them was called off.")
             raise
@@ -104,6 +106,17 @@ def _read(told: dict[str, Any], picture: Picture) -> Ephemeral:
         folders=views.folders_of(told),
         ignored=told["ignored"],
     )
+
+
+def _uncertain(folders: Sequence[str]) -> str:
+    if not folders:
+        return ""
+    return f"Whether files in {_most(folders)} last is not known: they are counted as if they did not."
+
+
+def _most(folders: Sequence[str]) -> str:
+    named = ", ".join(folders[:_NAMED])
+    return f"{named} and {len(folders) - _NAMED} more" if len(folders) > _NAMED else named
 
 
 def _unread(told: dict[str, Any]) -> str:

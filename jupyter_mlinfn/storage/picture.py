@@ -74,10 +74,14 @@ class Picture:
 
     def root_path(self, path: str) -> str | None:
         """The path as JupyterLab names it; None where it shows it not."""
-        root = self.folders.root
-        if not within(path, root):
-            return None
-        return path[len(root.rstrip("/")) :].lstrip("/")
+        for folder, shown in ((self.folders.root, ""), *self.folders.shown.items()):
+            if within(path, folder):
+                return (shown + "/" + path[len(folder.rstrip("/")) :].lstrip("/")).strip("/")
+        return None
+
+    def uncertain(self, plan: Plan) -> list[str]:
+        """Those of the regions of which it is not known whether they last, as the user knows them."""
+        return [self.name(each) for each in plan.regions if self.verdict(each).persistence == "unknown"]
 
     def name(self, path: str) -> str:
         """The path as the user knows it."""

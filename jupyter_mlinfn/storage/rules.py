@@ -180,9 +180,10 @@ class Rules:
         root = self._table.root
         if self.container and root is not None and mount.device == root.device:
             return Verdict("ephemeral", "It is part of the container, and goes with it.")
-        if not any(option.startswith("upperdir=") for option in mount.super_options):
+        upper = next((each for each in mount.super_options if each.startswith("upperdir=")), None)
+        if upper is None:
             return Verdict("lasts", "Layers that nobody writes to.")
-        if any(_LAYER.search(option) for option in mount.super_options):
+        if _LAYER.search(upper) or _RUNTIME.search(upper):
             return Verdict("ephemeral", "A layer of a container, which goes with it.")
         return Verdict("unknown", "Where the upper layer of this overlay is kept is not seen from here.")
 

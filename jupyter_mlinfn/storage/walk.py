@@ -36,7 +36,7 @@ class Plan(NamedTuple):
             begins; some are regions of their own.
         since: files made or changed earlier are not the user's work of this session; None: all are.
         ignored: patterns (fnmatch) of names that are left out, with what is below them.
-        ignored_folders: the same, by path.
+        ignored_folders: the same, by path; files, too.
     """
 
     bases: Sequence[str]
@@ -169,7 +169,7 @@ class _Walker:
         self._ends = {*plan.borders, *plan.regions}
         self._since = plan.since
         self._ignored = _matcher(plan.ignored)
-        self._ignored_folders = frozenset(plan.ignored_folders)
+        self._ignored_paths = frozenset(plan.ignored_folders)
         self._skipped = skipped
 
     def file(self, path: str) -> Found | None:
@@ -208,11 +208,12 @@ class _Walker:
                         skipped.ignored += 1
                         continue
                     path = prefix + name
+                    if path in self._ignored_paths:
+                        skipped.ignored += 1
+                        continue
                     try:
                         if entry.is_dir(follow_symlinks=False):
-                            if path in self._ignored_folders:
-                                skipped.ignored += 1
-                            elif path not in self._ends:
+                            if path not in self._ends:
                                 below.append(path)
                             continue
                         # A single file may be mounted as well.

@@ -114,6 +114,7 @@ async def test_a_count_from_its_beginning_to_its_end(machine: Machine, service: 
     machine.write("b")
     machine.write("private/kept")
     machine.write(".cache/x")
+    machine.write(".bash_history")
     old = machine.write("old")
     os.utime(old, (1, 1))
     service.begin_count()
@@ -122,7 +123,7 @@ async def test_a_count_from_its_beginning_to_its_end(machine: Machine, service: 
 
     assert told["state"] == "known"
     # The ctime of the old one is of today: it was put there in this session.
-    assert (told["files"], told["bytes"], told["ignored"]) == (3, 1020, 1)
+    assert (told["files"], told["bytes"], told["ignored"]) == (3, 1020, 2)
     assert told["biggest"][0]["path"] == str(machine.root / "a" / "big")
     assert told["biggest"][0]["root_path"] == "a/big"
     assert {each["path"] for each in told["folders"]} == {str(machine.root), str(machine.root / "a")}
@@ -264,6 +265,38 @@ async def test_places(
 
     assert (told["path"], told["persistence"], told["volume"]) == (path, persistence, volume)
     assert told["private"]["root_path"] == "private"
+
+
+async def test_a_private_folder_that_is_a_link(machine: Machine, tmp_path: Path) -> None:
+    """As where homes are on one volume, and the server's root in the container."""
+    machine.private.rmdir()
+    volume = tmp_path.resolve() / "volumes" / "alice"
+    volume.mkdir(parents=True)
+    (machine.root / "private").symlink_to(volume)
+    machine.private = volume
+    machine.write("private/kept")
+    service = machine.service()
+    answer = await service.answer()
+    service.begin_count()
+
+    assert answer["private"] == {"path": str(volume), "root_path": "private"}
+    assert named(answer, "private")["persistence"] == "lasts"
+    assert (await service.place("private/a.ipynb"))["volume"] == "private"
+    # The link itself is new, what it leads to lasts.
+    assert [each["root_path"] for each in (await service.counted())["biggest"]] == ["private"]
+    await service.close()
+
+
+async def test_what_may_last_is_counted_and_said_to_be_uncertain(machine: Machine) -> None:
+    machine.write("odd/x")
+    machine.more = f"3 1 0:3 / {machine.root}/odd rw - fuse.whatever whatever rw\n"
+    service = machine.service()
+    service.begin_count()
+    told = await service.counted()
+
+    assert (told["state"], told["files"]) == ("known", 1)
+    assert "Whether files in odd last is not known" in told["reason"]
+    await service.close()
 
 
 @pytest.mark.parametrize("path", ["../x", "a/../../x", "a\0b"])
