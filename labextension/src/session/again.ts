@@ -33,20 +33,24 @@ export function howToStart(server: ISessionAnswer['server'] | null): IAgain {
       .filter(part => part !== '')
       .map(encodeURIComponent)
   );
-  const path = told !== null && isBelow(told, spawn) ? told : own;
+  // '' where the hub is at the same host.
+  const host = PageConfig.getOption('hubHost');
+  const path = (told !== null && below(told, host, spawn)) || own;
   const next = encodeURIComponent(
     window.location.pathname + window.location.search
   );
-  const host = PageConfig.getOption('hubHost');
   return { url: `${host}${path}?next=${next}`, command: null };
 }
 
-function isBelow(path: string, folder: string): boolean {
-  const { origin } = window.location;
-  const url = new URL(path, origin);
-  return (
-    url.origin === origin &&
+/**
+ * The path of an address, where it is below that folder of that host; else ''.
+ */
+function below(address: string, host: string, folder: string): string {
+  const origin = host === '' ? window.location.origin : host;
+  const url = new URL(address, origin);
+  return url.origin === new URL(origin).origin &&
     url.pathname.startsWith(URLExt.join(folder, '/')) &&
     url.search === ''
-  );
+    ? url.pathname
+    : '';
 }

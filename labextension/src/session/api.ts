@@ -21,16 +21,20 @@ export interface IEphemeral {
  * What was copied to where it lasts, and what was not.
  */
 export interface IRescued {
-  folder: string;
+  /** Absolute; null where nothing was kept. */
+  folder: string | null;
   /** As JupyterLab names it; null where it shows it not. */
   root_path: string | null;
   files: number;
   bytes: number;
   left: { path: string; size: number | null; reason: string }[];
-  left_count: number;
-  left_bytes: number;
+  /** null where nobody knows. */
+  left_count: number | null;
+  left_bytes: number | null;
   /** Changed while they were copied. */
   changed: string[];
+  /** What went wrong with all of it; null for nothing. */
+  problem: string | null;
 }
 
 export interface IRescue {
@@ -77,6 +81,8 @@ export interface ISessionStop {
   since: string | null;
   /** The rescue's; null where there is none. */
   job: string | null;
+  /** Why the last stop was called off by itself; null where it was not. */
+  problem: string | null;
 }
 
 /**

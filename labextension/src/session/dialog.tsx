@@ -74,6 +74,7 @@ export function FreeDialog(
   const waits = known?.stop.phase === 'waiting' ? known.stop.waits_for : null;
   const canKeep = known?.rescue?.possible ?? false;
   const isAnythingLost = (files?.files ?? 0) > 0;
+  const gpus = known?.resources.gpu ?? [];
   const lasting = lastingFolders(model.volumes);
 
   const attempt = async (
@@ -163,10 +164,10 @@ export function FreeDialog(
               </Button>
             )}
           </Line>
-          {(known?.resources.gpu.length ?? 0) > 0 && (
+          {gpus.length > 0 && (
             <Line
               name="gpu"
-              line={holdersLine(known?.holders ?? null, trans)}
+              line={holdersLine(known?.holders ?? null, gpus, trans)}
               trans={trans}
             />
           )}
@@ -213,7 +214,7 @@ export function FreeDialog(
         >
           <div className="jp-Dialog-buttonLabel">{trans.__('Cancel')}</div>
         </button>
-        {(known?.resources.gpu.length ?? 0) > 0 && (
+        {gpus.length > 0 && (
           <button
             className="jp-Dialog-button jp-mod-styled jp-mod-reject"
             disabled={isBusy || !canFreeGpu() || known?.holders.length === 0}

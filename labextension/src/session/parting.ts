@@ -1,3 +1,4 @@
+import { Notification } from '@jupyterlab/apputils';
 import { TranslationBundle } from '@jupyterlab/translation';
 import { ISignal, Signal } from '@lumino/signaling';
 
@@ -170,12 +171,29 @@ export class Parting {
    */
   private _onModel(): void {
     const { jobs, model } = this._options;
+    this._tellProblem();
     if (
       model.isStopping &&
       model.answer?.stop.job &&
       (this._job === null || isActive(this._job))
     ) {
       void jobs.model.refresh();
+    }
+  }
+
+  /**
+   * A stop that would lose what was to be kept is called off by itself.
+   */
+  private _tellProblem(): void {
+    const { model, trans } = this._options;
+    const problem = model.answer?.stop.problem;
+    if (problem && this._problem !== undefined && problem !== this._problem) {
+      Notification.error(trans.__('This server was not stopped. %1', problem), {
+        autoClose: false
+      });
+    }
+    if (model.answer !== null) {
+      this._problem = problem ?? null;
     }
   }
 
@@ -212,5 +230,7 @@ export class Parting {
   private _isReloading = false;
   private _closedAt: Stage | null = null;
   private _job: IJob | null = null;
+  /** undefined before the server was read. */
+  private _problem: string | null | undefined;
   private _changed = new Signal<this, void>(this);
 }

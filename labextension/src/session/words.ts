@@ -233,10 +233,22 @@ export function runningLine(
 
 export function holdersLine(
   holders: IHolder[] | null,
+  gpus: IGpu[],
   trans: TranslationBundle
 ): ILine {
   if (holders === null) {
     return looking(trans);
+  }
+  if (
+    holders.length === 0 &&
+    gpus.every(({ memory_used: used }) => used === null)
+  ) {
+    return {
+      state: 'looking',
+      text: trans.__('What holds GPU memory is not reported so far'),
+      detail: '',
+      all: ''
+    };
   }
   if (holders.length === 0) {
     return {
@@ -393,31 +405,39 @@ export function describeKept(
   { bytes, files, folder, root_path: path }: IRescued,
   trans: TranslationBundle
 ): string {
-  return trans.__('%1 in %2', inFiles(files, bytes, trans), path ?? folder);
+  const amount = inFiles(files, bytes, trans);
+  const place = path ?? folder;
+  return place === null ? amount : trans.__('%1 in %2', amount, place);
 }
 
 /**
  * What was not kept, and why; '' where all was.
  */
 export function describeLeft(
-  { left, left_bytes: bytes, left_count: count }: IRescued,
+  { left, left_bytes: bytes, left_count: count, problem }: IRescued,
   trans: TranslationBundle
 ): string {
   if (count === 0) {
-    return '';
+    return problem ?? '';
   }
+  const names = inList(
+    left.map(({ path }) => nameOf(path)),
+    trans
+  );
+  const amount =
+    count === null
+      ? trans.__('how many files is not known')
+      : bytes === null
+        ? trans._n('%1 file', '%1 files', count)
+        : inFiles(count, bytes, trans);
   const reasons = Array.from(new Set(left.map(({ reason }) => reason)));
   return [
-    trans.__(
-      '%1: %2.',
-      inFiles(count, bytes, trans),
-      inList(
-        left.map(({ path }) => nameOf(path)),
-        trans
-      )
-    ),
+    names ? trans.__('%1: %2.', amount, names) : trans.__('%1.', amount),
+    problem ?? '',
     ...reasons.slice(0, 2)
-  ].join(' ');
+  ]
+    .filter(part => part)
+    .join(' ');
 }
 
 /**

@@ -39,6 +39,16 @@ describe('how a server is started again', () => {
     expect(told.command).toBe(null);
   });
 
+  it('is at the hub’s own host where it has one', () => {
+    set('ada');
+    PageConfig.setOption('hubHost', 'https://hub.example');
+    const url = 'https://hub.example/hub/spawn/ada/gpu';
+    expect(howToStart(server(url)).url).toMatch(
+      /^https:\/\/hub.example\/hub\/spawn\/ada\/gpu\?next=/
+    );
+    PageConfig.setOption('hubHost', '');
+  });
+
   it('is made of what the hub wrote into the page where nothing was told', () => {
     set('ada b@c', 'my gpu');
     expect(howToStart(null).url).toMatch(

@@ -36,7 +36,7 @@ export function answer(change: Partial<ISessionAnswer> = {}): ISessionAnswer {
     terminals: [],
     files: null,
     rescue: null,
-    stop: { phase: null, waits_for: [], since: null, job: null },
+    stop: stop(null, { since: null }),
     ...change
   };
 }
@@ -49,6 +49,7 @@ export const stop = (
   waits_for: [],
   since: at(0),
   job: null,
+  problem: null,
   ...change
 });
 
@@ -96,7 +97,8 @@ export function stopped(change: Partial<IStopped> = {}): IStopped {
       left: [],
       left_count: 0,
       left_bytes: 0,
-      changed: []
+      changed: [],
+      problem: null
     },
     open: ['here.ipynb', 'gone.ipynb'],
     saved: ['here.ipynb'],

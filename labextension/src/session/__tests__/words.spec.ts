@@ -15,7 +15,7 @@ import {
   runningLine,
   terminalsLine
 } from '../words';
-import { answer, at, files, START, stopped, VOLUMES } from './fakes';
+import { answer, at, files, GPU, START, stopped, VOLUMES } from './fakes';
 
 const trans = nullTranslator.load('jupyter_mlinfn');
 
@@ -115,11 +115,17 @@ describe('what would be lost, in words', () => {
       path: null,
       memory: null
     };
-    expect(holdersLine(null, trans).state).toBe('looking');
-    expect(holdersLine([], trans).state).toBe('fine');
+    expect(holdersLine(null, [GPU], trans).state).toBe('looking');
+    expect(holdersLine([], [GPU], trans).state).toBe('fine');
+    expect(holdersLine([], [{ ...GPU, memory_used: null }], trans).state).toBe(
+      'looking'
+    );
     expect(
-      holdersLine([holder, { ...holder, title: 'b', memory: 2 ** 30 }], trans)
-        .detail
+      holdersLine(
+        [holder, { ...holder, title: 'b', memory: 2 ** 30 }],
+        [GPU],
+        trans
+      ).detail
     ).toBe('train.ipynb and b (1.0 GiB)');
     expect(terminalsLine([], trans).state).toBe('fine');
     expect(
