@@ -27,7 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--except", dest="without", action="append", default=[], metavar="PATH", help="and not this one"
     )
-    parser.add_argument("--json", action="store_true", help="answer JSON on stdout")
+    # Not to undo what was said before the action.
+    parser.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="answer JSON on stdout"
+    )
     parser.set_defaults(run=_rescue)
 
 

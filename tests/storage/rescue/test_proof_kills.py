@@ -29,7 +29,7 @@ from .support import check_sums, files_below, sha256
 
 SEED = int(os.environ.get("MLINFN_SEED") or random.SystemRandom().randrange(10**6))
 COUNT = sample(20, 200)
-LASTS = 0.7
+LASTS = 1.0
 """Seconds that a rescue of these files takes, mostly; moments are spread over them."""
 ACTIVE = ("queued", "running", "cancelling")
 
@@ -67,7 +67,7 @@ class Victim:
         """Files of several sizes, made since the server started; their hashes by path."""
         shutil.rmtree(self.root / "work", ignore_errors=True)
         shutil.rmtree(self.rescued, ignore_errors=True)
-        for number in range(120):
+        for number in range(250):
             size = self.moments.choice([0, 10, 5_000, 5_000, 70_000, 900_000, 3_000_000])
             file = self.root / "work" / f"{number % 5}" / f"{number % 3}" / f"file {number}"
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -166,7 +166,7 @@ def await_moment(victim: Victim) -> str:
             if any(victim.rescued.glob("*/work/*/*/file*")):
                 break
             time.sleep(0.002)
-        time.sleep(victim.moments.random() * 0.3)
+        time.sleep(victim.moments.random() * 0.4)
         return "after the first file"
     # The moment itself is what is random here; nothing is waited for.
     time.sleep(victim.moments.random() * LASTS)
