@@ -222,8 +222,9 @@ def train_with_setsid(stage: Stage) -> None:
 
 
 def train_in_tmux(stage: Stage) -> None:
-    # A socket of its own: it may not join the tmux of another server.
-    _train(stage, "TMUX_TMPDIR=. tmux new-session -d '{python} {script}'")
+    # A socket of its own: it may not join the tmux of another server; and below a short folder, for
+    # the path of a socket has 107 bytes at most (unix(7)).
+    _train(stage, "TMUX_TMPDIR=$(mktemp -d) tmux new-session -d '{python} {script}'")
 
 
 def download(stage: Stage, source: str) -> None:
