@@ -16,7 +16,7 @@ from pathlib import Path
 from jupyter_mlinfn.demo.channel import build_channel, default_folder
 from tests.support.proof import sample
 
-from . import bundle, change, create, gpu, idle, lag, listing, memory, page, small_flavour, startup
+from . import bundle, change, create, gpu, idle, lag, listing, memory, page, small_flavour, startup, storage
 from .report import Machine, Section, say
 
 _PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
@@ -29,7 +29,7 @@ def main() -> None:
         "--only",
         nargs="+",
         metavar="NAME",
-        help="create, change, list, lag, startup, bundle, memory, gpu, idle",
+        help="create, change, list, lag, startup, bundle, memory, gpu, idle, storage",
     )
     parser.add_argument(
         "--records", type=int, default=sample(300_000, 900_000), help="of the repodata; default %(default)s"
@@ -49,6 +49,7 @@ def main() -> None:
             "memory": lambda: _memory(scratch, options.records),
             "gpu": lambda: gpu.measure(scratch, sample(1, 4), sample(3, 10)),
             "idle": lambda: idle.measure(scratch, sample(1, 5), sample(31, 120)),
+            "storage": lambda: [storage.measure(scratch, sample(3, 15))],
         }
         if unknown := set(options.only or ()) - set(questions):
             parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
