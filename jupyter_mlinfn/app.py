@@ -30,6 +30,8 @@ from .idle.room import IdleRoom
 from .jobs import handlers as jobs_handlers
 from .jobs.manager import JobManager
 from .programs import ServerKernels, ServerPrograms
+from .session import handlers as session_handlers
+from .session.room import SessionRoom
 from .storage import handlers as storage_handlers
 from .storage.rescue import handlers as rescue_handlers
 from .storage.rescue.service import RescueService
@@ -59,6 +61,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             gpu_changed=events.gpu_changed,
             idle_changed=events.idle_changed,
             storage_changed=events.storage_changed,
+            session_changed=events.session_changed,
             server=server,
             coexist=self._coexist,
         )
@@ -79,6 +82,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             GpuRoom: self._rooms.gpu,
             IdleRoom: self._rooms.idle,
             StorageRoom: self._rooms.storage,
+            SessionRoom: self._rooms.session,
             RescueService: self._rooms.rescue,
         }
         for pattern, handler in (
@@ -88,6 +92,7 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             *gpu_handlers.HANDLERS,
             *idle_handlers.HANDLERS,
             *storage_handlers.HANDLERS,
+            *session_handlers.HANDLERS,
             *rescue_handlers.HANDLERS,
         ):
             parameter = "{name}" if pattern.startswith("packages") else "{id}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +24,17 @@ from .envs.sources import EngineSettings
 from .envs.space.service import SpaceService
 from .envs.writer import Writers, this_server
 from .gpu.room import GpuRoom
+from .idle.others import Others, Rescue
 from .idle.room import IdleRoom
 from .jobs.journal import Journal
 from .jobs.manager import JobManager
+from .session.around import Around, Gpus
+from .session.room import SessionRoom
 from .storage.rescue.service import Ground, RescueService
 from .storage.room import StorageRoom
 
 if TYPE_CHECKING:
+    from .gpu.models import Program
     from .gpu.release import Programs
     from .storage.service import StorageService
 
@@ -46,9 +52,11 @@ class Rooms:
     idle: IdleRoom
     storage: StorageRoom
     rescue: RescueService
+    session: SessionRoom
 
     async def close(self) -> None:
         await self.idle.close()
+        self.session.close()
         await self.storage.close()
         await self.rescue.close()
         self.gpu.close()
@@ -70,6 +78,7 @@ def build(
     gpu_changed: Callable[[], None] = lambda: None,
     idle_changed: Callable[[], None] = lambda: None,
     storage_changed: Callable[[], None] = lambda: None,
+    session_changed: Callable[[], None] = lambda: None,
     server: Any = None,
     coexist: Callable[[KernelspecWriter], Callable[[], None]] = lambda _: _nothing,
     by: str = "JupyterLab",
@@ -82,8 +91,8 @@ def build(
         kernels: those of this server.
         server: the `ServerApp`; default: there is none.
         programs: kernels and terminals with their processes; default: there are none.
-        job_changed, environments_changed, gpu_changed, idle_changed, storage_changed: called on the
-            event loop's thread.
+        job_changed, environments_changed, gpu_changed, idle_changed, storage_changed, session_changed:
+            called on the event loop's thread.
         coexist: told who writes the kernelspecs; gives what makes other providers of kernels
             look again, see `Catalogue`.
         by: who asks, in the records of revisions: ``JupyterLab`` or ``command line``.
@@ -144,21 +153,83 @@ def build(
         state=places.state,
         anchor=places.anchor,
     )
+
+    def files_changed() -> None:
+        storage_changed()
+        session.counted()
+
     storage = StorageRoom(
         config,
         root,
         places.environments,
         private_dir=config.private_dir,
         shared=list(config.shared_environments),
-        changed=storage_changed,
+        changed=files_changed,
     )
-    rescue = RescueService(jobs, _ground(storage), limit=config.rescue_at_stop, changed=storage_changed)
+    rescue = RescueService(jobs, _ground(storage), limit=config.rescue_at_stop, changed=files_changed)
 
     def have_rescue(service: StorageService) -> None:
         service.rescue = rescue.answer
 
     storage.made = have_rescue
-    return Rooms(jobs, envs, revising, space, gpu, gpu_check, idle, storage, rescue)
+    session = SessionRoom(
+        Around(
+            end=idle.for_session,
+            storage=storage.service,
+            last_stop=idle.last_stop,
+            gpu=gpu.reading,
+            gpus=_gpus(gpu),
+            terminals=_terminals(programs),
+            environment=dict(os.environ),
+            command=list(sys.orig_argv),
+            changed=session_changed,
+            **({"log": server.log} if server is not None else {}),
+        )
+    )
+    idle.others = Others(_at_the_end(rescue), session.freed, _lost(storage), session.moved)
+    return Rooms(jobs, envs, revising, space, gpu, gpu_check, idle, storage, rescue, session)
+
+
+def _at_the_end(rescue: RescueService) -> Rescue:
+    async def at_the_end(
+        paths: Sequence[str] | None, seconds: float, began: Callable[[str], None]
+    ) -> Mapping[str, Any] | None:
+        # What somebody chose is limited by the room alone.
+        limit = rescue.limit if paths is None else None
+        return await rescue.at_the_end(limit, seconds, paths=paths, began=began)
+
+    return at_the_end
+
+
+def _lost(storage: StorageRoom) -> Callable[[], dict[str, int] | None]:
+    def lost() -> dict[str, int] | None:
+        known = storage.known()
+        if known is None or known["state"] != "known":
+            return None
+        return {"files": known["files"], "bytes": known["bytes"]}
+
+    return lost
+
+
+def _gpus(gpu: GpuRoom) -> Callable[[], Gpus]:
+    def gpus() -> Gpus:
+        held = gpu.held
+        if not held:
+            return Gpus()
+        from .gpu.views import name
+
+        slices = [each.slices for each in held if each.slices is not None]
+        return Gpus([name(each) for each in held], sum(slices) if slices else None)
+
+    return gpus
+
+
+def _terminals(programs: Programs | None) -> Callable[[], Awaitable[Sequence[Program]]]:
+    async def terminals() -> Sequence[Program]:
+        running = await programs.running() if programs is not None else []
+        return [each for each in running if each.kind == "terminal"]
+
+    return terminals
 
 
 def _ground(storage: StorageRoom) -> Callable[[], Awaitable[Ground]]:

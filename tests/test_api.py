@@ -144,8 +144,8 @@ def live(tmp_path_factory: pytest.TempPathFactory, demo_channel: Path) -> Iterat
 
 
 EXAMPLES = sample(8, 300)
-# What ends the server is tested where servers may end: tests/idle.
-contract = schemathesis.openapi.from_path(FILE).exclude(path="/idle/stop")
+# What ends the server is tested where servers may end: tests/idle, tests/session.
+contract = schemathesis.openapi.from_path(FILE).exclude(path=["/idle/stop", "/session/stop"])
 
 
 @contract.parametrize()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .models import Device
@@ -72,6 +72,18 @@ class GpuRoom:
         picture = service.sampler.picture
         selection = picture.seen.selection
         return None if selection.ambiguous or not picture.state.readable else selection.devices
+
+    @property
+    def held(self) -> Sequence[Device]:
+        """The user's devices as they were last seen, without looking; none where it is not clear."""
+        if self._service is None:
+            return ()
+        selection = self._service.sampler.picture.seen.selection
+        return () if selection.ambiguous else selection.devices
+
+    async def reading(self) -> dict[str, Any]:
+        """See `GpuService.reading`."""
+        return await (await self.service()).reading()
 
     @property
     def simulated(self) -> bool:

@@ -122,6 +122,13 @@ class GpuService:
         released = await release(kernel_ids, self._programs, held=self._held_by_kernels, used=self._used)
         return released.to_json()
 
+    async def reading(self) -> dict[str, Any]:
+        """`{devices, holders}` of one reading; of an earlier one where the driver does not answer within
+        seconds."""
+        self._loop = asyncio.get_running_loop()
+        await self._measured(processes=True)
+        return views.held(self.sampler.picture)
+
     async def busy(self) -> bool:
         """Whether a kernel is running a cell while the user has a GPU."""
         return bool(self._held(self.sampler.picture.seen)) and any(

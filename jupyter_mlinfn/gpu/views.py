@@ -58,6 +58,33 @@ def view(picture: Picture, since: str) -> dict[str, Any]:
     }
 
 
+def name(device: Device) -> str:
+    """As a user knows it."""
+    return f"MIG {device.profile}" if device.profile else device.board.name
+
+
+def held(picture: Picture) -> dict[str, Any]:
+    """The user's devices and who holds their memory, each holder once; most memory first."""
+    seen = picture.seen
+    devices = []
+    for each in () if seen.selection.ambiguous else seen.selection.devices:
+        memory = seen.memory.get(each.uuid)
+        total = memory.total if memory else each.memory_total
+        used = memory.used if memory else None
+        devices.append({"name": name(each), "memory_used": used, "memory_total": total})
+    holders: dict[tuple[str, str | None, str], dict[str, Any]] = {}
+    for row in picture.processes.list:
+        owner = row.owner
+        title = row.command if owner.kind == "other" else owner.title
+        key = (owner.kind, owner.id, title)
+        one = {"kind": owner.kind, "id": owner.id, "title": title, "path": owner.path, "memory": 0}
+        holder = holders.setdefault(key, one)
+        unknown = row.memory is None or holder["memory"] is None
+        holder["memory"] = None if unknown else holder["memory"] + row.memory
+    ordered = sorted(holders.values(), key=lambda each: -(each["memory"] or 0))
+    return {"devices": devices, "holders": ordered}
+
+
 def _device(device: Device, seen: Seen) -> dict[str, Any]:
     memory = seen.memory.get(device.uuid)
     utilisation, note = seen.utilisation.get(device.uuid, (None, "not read at the moment"))

@@ -103,13 +103,17 @@ class Account:
         """The kernels that run a cell, longest first."""
         return sorted(self._busy(), key=lambda each: each.since)
 
-    def last(self) -> Signal:
-        """The last activity that counts.
+    def last(self, without: Collection[str] = ()) -> Signal:
+        """The last activity that counts, of sources but for those.
 
         Kernels that are busy count for the longest life from whatever else happened last; see
         `Policy.longest_life`.
         """
-        counting = [each for each in self._signals.values() if each.counts and each.last is not None]
+        counting = [
+            each
+            for each in self._signals.values()
+            if each.counts and each.last is not None and each.source not in without
+        ]
         last = max(counting, key=_time_of)
         busy = self.busy
         if self._longest_life is None or last.source != "kernels" or not busy:

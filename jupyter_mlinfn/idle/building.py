@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from . import policy as policies
@@ -16,7 +15,10 @@ from .hub import HubClient, HubPlace
 from .hubside import HubSide
 from .last_stop import LastStop
 from .mail import Mail
+from .may_stop import MayStop
 from .models import Moment
+from .observers.notebooks import notebooks
+from .others import Others
 from .report import ActivityReport, install_activity_report
 from .server import ServerSide
 from .service import Around, IdleService
@@ -32,8 +34,8 @@ def build(
     marker: str,
     kernels: Heard,
     changed: Callable[[], None],
-    state: Path,
-    anchor: Path,
+    last_stop: LastStop,
+    others: Others,
 ) -> IdleService:
     """The service of one server; see `room.IdleRoom`."""
     log = server.log
@@ -50,7 +52,6 @@ def build(
         longest_life=policy.longest_life,
         busy=watched.busy,
     )
-    last_stop = LastStop(state, anchor, environment.get("JUPYTERHUB_SERVER_NAME", ""))
     around = Around(
         changed,
         side.rules,
@@ -59,7 +60,10 @@ def build(
         side.end,
         Mail.find(config, environment, clocks, log),
         watched.page,
-        [watched.close],
+        others,
+        kernels.source,
+        lambda: notebooks(server),
+        ends=[watched.close],
         log=log,
     )
 
@@ -72,6 +76,7 @@ def build(
     if report is not None:
         every = min([report.client.place.interval, *(each / 4 for each in timeouts)])
         hub = HubSide(report, clocks, culler, every)
+        around.may_stop = MayStop(report.client, log).ask
         around.ends_later.append(report.close)
     return IdleService(account, policy, culler, around, started=started, hub=hub, clocks=clocks)
 

@@ -58,7 +58,7 @@ def draw(answer: dict[str, Any]) -> RenderableType:
 
 
 def _headline(answer: dict[str, Any], now: datetime) -> Text:
-    if answer["phase"] in ("saving", "stopping"):
+    if answer["phase"] in ("saving", "rescuing", "stopping"):
         return Text("This server is being stopped.", style="bold red")
     end = answer["next"]
     if end is None:

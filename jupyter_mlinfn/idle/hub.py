@@ -185,6 +185,19 @@ class HubClient:
             _time(model.get("started")), _time(model.get("last_activity")), model.get("pending")
         ), ""
 
+    async def own_scopes(self, *, patience: float = 0.0) -> list[str]:
+        """What this server's token may do, as the hub has expanded it; any token may ask for that.
+
+        Raises:
+            MlinfnError: it is not known; see the class.
+        """
+        what = "What the server's token may do could not be read."
+        answer = await self._ask("GET", f"{self.place.api}/user", what, patience)
+        if not answer.is_success:
+            raise self._refused(answer, what, "read:users:name!user")
+        scopes = _object(answer).get("scopes")
+        return [str(each) for each in scopes] if isinstance(scopes, list) else []
+
     async def stop_own_server(
         self, *, patience: float = 60.0, within: float | None = None
     ) -> Literal["stopped", "stopping"]:

@@ -14,7 +14,7 @@ DeadlineSource = Literal[
     "policy", "hub_culler", "hub_maximum_age", "server_timeout", "kernel_culling", "allocation"
 ]
 Certainty = Literal["certain", "estimate"]
-Phase = Literal["unlimited", "active", "idle", "warned", "saving", "stopping"]
+Phase = Literal["unlimited", "active", "idle", "warned", "saving", "rescuing", "stopping"]
 
 
 @dataclass(frozen=True)

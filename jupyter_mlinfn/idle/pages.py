@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import uuid
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,12 @@ MOST = 200
 
 _REMEMBERED = 20
 
+SILENT_AFTER = 2.0
+"""Seconds after a question at which a page that has not answered is silent: it may be frozen."""
+
+_ASKED_FOR = 120.0
+"""Seconds for which pages are told of a question: those that wake up or are opened later need not answer."""
+
 
 @dataclass
 class Page:
@@ -20,11 +27,39 @@ class Page:
 
     Attributes:
         saved: its answer to the present saving; None for none yet.
+        documents: its answer to the last question that it answered.
     """
 
     heard: Moment
     visible: bool = False
     saved: Mapping[str, Any] | None = None
+    documents: Mapping[str, Any] | None = None
+
+    @property
+    def open(self) -> Collection[str]:
+        """The documents that it had when it last told of them."""
+        for told in (self.saved, self.documents):
+            if told is not None and "open" in told:
+                return list(told["open"])
+        return ()
+
+
+@dataclass(frozen=True)
+class Told:
+    """What the pages answered to the last question.
+
+    Attributes:
+        known: pages that there are.
+        silent: those that have not answered and are not expected to any more.
+        asking: whether some may still answer in time.
+        unsaved: paths of documents with changes that are not saved.
+    """
+
+    known: int = 0
+    answered: int = 0
+    silent: int = 0
+    asking: bool = False
+    unsaved: Sequence[str] = ()
 
 
 class Pages:
@@ -33,6 +68,7 @@ class Pages:
     def __init__(self) -> None:
         self._pages: dict[str, Page] = {}
         self._shown: list[str] = []
+        self._question: tuple[str, Moment] | None = None
 
     def hear(self, report: Mapping[str, Any], now: Moment) -> Page | None:
         """Note a report, a body of `POST idle/page`.
@@ -48,6 +84,8 @@ class Pages:
             self._shown = [*self._shown[-_REMEMBERED:], report["shown"]]
         if "saved" in report:
             page.saved = report["saved"]
+        if "documents" in report and self._question and report["documents"]["asked"] == self._question[0]:
+            page.documents = report["documents"]
         # Also one that goes away has saved what it says.
         if report.get("closing") and page.saved is None:
             return None
@@ -70,6 +108,35 @@ class Pages:
     def waiting(self, *, visible: bool) -> int:
         """How many known pages, or visible ones, have not answered yet."""
         return sum(1 for page in self._pages.values() if page.saved is None and (page.visible or not visible))
+
+    def ask(self, now: Moment) -> None:
+        """Ask all pages which documents they have."""
+        self._question = uuid.uuid4().hex[:12], now
+
+    def question(self, now: Moment) -> str | None:
+        """The id of what pages are asked; None for nothing."""
+        if self._question is None or now - self._question[1] > _ASKED_FOR:
+            return None
+        return self._question[0]
+
+    def told(self, now: Moment) -> Told:
+        """What they have answered so far; before the first question nobody is silent."""
+        if self._question is None:
+            return Told(len(self._pages))
+        asked, since = self._question
+        answers = [
+            page.documents
+            for page in self._pages.values()
+            if page.documents is not None and page.documents["asked"] == asked
+        ]
+        missing = len(self._pages) - len(answers)
+        asking = missing > 0 and now - since < SILENT_AFTER
+        unsaved = sorted({path for each in answers for path in each["unsaved"]})
+        return Told(len(self._pages), len(answers), 0 if asking else missing, asking, unsaved)
+
+    def open(self) -> Collection[str]:
+        """The documents that pages had open, as far as they were ever asked."""
+        return {path for page in self._pages.values() for path in page.open}
 
     def has_shown(self, warning: str) -> bool:
         """Whether a person was shown that warning in a page."""

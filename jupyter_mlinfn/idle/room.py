@@ -10,15 +10,18 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .heard import Heard, hear_kernels
+from .others import Others
 from .sources.belonging import mark
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .config import IdleConfig
+    from .for_session import ForSession
+    from .last_stop import LastStop
     from .service import IdleService
 
 FIRST_LOOK = 2.0
@@ -39,6 +42,9 @@ class IdleRoom:
         server: the `ServerApp`; None for a command line, where nothing is idle.
         changed: what pages have to read is another.
         state, anchor: where the record of a stop is written; see `last_stop.LastStop`.
+
+    Attributes:
+        others: other rooms; set before the server starts.
     """
 
     def __init__(
@@ -66,6 +72,7 @@ class IdleRoom:
         self._service: IdleService | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._starting: asyncio.Task[None] | None = None
+        self.others = Others()
 
     async def service(self) -> IdleService:
         """Everything else; it is imported in a thread, for the loop not to wait."""
@@ -81,10 +88,23 @@ class IdleRoom:
                     marker=self._marker,
                     kernels=self._hear(),
                     changed=self._changed,
-                    state=self._state,
-                    anchor=self._anchor,
+                    last_stop=self.last_stop(),
+                    others=self.others,
                 )
         return self._service
+
+    async def for_session(self) -> ForSession:
+        """What the room `session` is told, and may have done."""
+        service = await self.service()
+        module = importlib.import_module(".for_session", __package__)
+        return cast("ForSession", module.ForSession(service))
+
+    def last_stop(self) -> LastStop:
+        """The record of the stop of this server, of the last one and of the next."""
+        # Not at the top: a server that starts needs nothing of it.
+        from .last_stop import LastStop
+
+        return LastStop(self._state, self._anchor, self._environment.get("JUPYTERHUB_SERVER_NAME", ""))
 
     def start(self) -> None:
         """Begin to hear the kernels, and some seconds later to watch."""
@@ -104,6 +124,7 @@ class IdleRoom:
     def _hear(self) -> Heard:
         if self._heard is None:
             self._heard = hear_kernels(self._server)
+            self._heard.source.listener = lambda: self.others.moved()
         return self._heard
 
     def _start_soon(self) -> None:

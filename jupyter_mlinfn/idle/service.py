@@ -10,14 +10,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ..errors import BadInputError, ConflictError
-from . import views
 from .account import Account
+from .answers import answer_of
 from .clocks import Clocks
 from .deadlines import Facts, ServerRules, duration, hub_limit, next_stop, reckon
 from .ending import Ending, Limits, Reason
 from .hubside import HubSide
-from .models import Deadline, Moment, Phase, Policy, Warning_
+from .models import Busy, Deadline, Moment, Phase, Policy, Warning_
 from .order import own_stop, reason_of, sentence
+from .others import Others
 from .pages import Pages
 from .policy import Culler, Warner
 from .sources.page import PageSource
@@ -50,6 +51,18 @@ class Away(Protocol):
         """When the user was told of that end; None for not."""
 
 
+class Kernels(Protocol):
+    """See `sources.kernels.KernelSource`."""
+
+    listener: Callable[[], None]
+
+    async def executing(self) -> Sequence[Busy]: ...
+
+
+async def _none() -> Sequence[str]:
+    return ()
+
+
 @dataclass
 class Around:
     """What the room is handed by the app.
@@ -62,6 +75,10 @@ class Around:
         end: this process, with status 0; returns at once.
         away: None where nobody away from the page can be told.
         page: told of a person's input in pages.
+        others: other rooms.
+        kernels: those that run code, also outside of looks; None where there are none.
+        notebooks: paths of the notebooks that have a kernel; raises whatever the managers do.
+        may_stop: whether the hub lets this server stop itself; None where it does not say.
         ends, ends_later: what is closed with the room.
         log: the server's, which admins read.
     """
@@ -73,6 +90,10 @@ class Around:
     end: Callable[[], None] = lambda: None
     away: Away | None = None
     page: PageSource = field(default_factory=PageSource)
+    others: Others = field(default_factory=Others)
+    kernels: Kernels | None = None
+    notebooks: Callable[[], Awaitable[Sequence[str]]] = _none
+    may_stop: Callable[[], Awaitable[bool | None]] | None = None
     ends: list[Callable[[], None]] = field(default_factory=list)
     ends_later: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
     log: logging.Logger | logging.LoggerAdapter[Any] = field(
@@ -106,7 +127,8 @@ class IdleService:
         self.pages = Pages()
         self._started = started
         self._warner = Warner(policy.warnings)
-        self.ending = Ending(AtTheEnd(self), self.pages, self._judge, self.clocks.now, around.log, limits)
+        self.at_the_end = AtTheEnd(self)
+        self.ending = Ending(self.at_the_end, self.pages, self._moved, self.clocks.now, around.log, limits)
         self.talk = Talk(self._judge, around.log)
         self.kept: Moment | None = None
         timeouts = [each for each in (policy.timeout, culler.timeout) if each]
@@ -200,12 +222,19 @@ class IdleService:
             self.ending.person_at(now - ago)
         if self.ending.phase is not None:
             self.ending.answered()
+        if "documents" in report or report.get("closing"):
+            self.around.others.moved()
         self._judge()
 
     async def stop(self) -> dict[str, Any]:
         """Save and stop now; returns when it has begun."""
         self.ending.begin(Reason("user", "Somebody asked to save and stop now.", extendable=True))
         return self._answer()
+
+    def ask_pages(self) -> None:
+        """Ask all pages which documents they have; their answers are told by `pages.told`."""
+        self.pages.ask(self.clocks.now())
+        self._judge()
 
     # The watch
 
@@ -239,6 +268,14 @@ class IdleService:
     @property
     def deadlines(self) -> Sequence[Deadline]:
         return self._deadlines
+
+    @property
+    def warning(self) -> Warning_ | None:
+        return self._warning
+
+    def _moved(self) -> None:
+        self._judge()
+        self.around.others.moved()
 
     def _looked(self, looking: asyncio.Future[None]) -> None:
         self._looking = None
@@ -310,6 +347,7 @@ class IdleService:
             self._warning.id if self._warning is not None else None,
             self.ending.save_by,
             self.kept,
+            self.pages.question(facts.now),
         )
         if told != self._told:
             first, self._told = self._told is None, told
@@ -360,25 +398,7 @@ class IdleService:
         return max(0.02, min(pauses) + 0.005)
 
     def _answer(self) -> dict[str, Any]:
-        clocks, end = self.clocks, next_stop(self._deadlines)
-        away = self.around.away
-        return {
-            "now": clocks.iso(clocks.now()),
-            "phase": self.phase(),
-            "save_by": views.maybe(self.ending.save_by, clocks),
-            "last_activity": views.signal(self.account.last(), clocks),
-            "signals": [views.signal(each, clocks) for each in self.account.signals],
-            "deadlines": [views.deadline(each, clocks) for each in self._deadlines],
-            "next": views.deadline(end, clocks) if end is not None else None,
-            "warning": views.warning(self._warning, clocks) if self._warning is not None else None,
-            "kept_until": views.maybe(self.kept_until(), clocks),
-            "policy": views.policy(self.policy),
-            "busy": views.busy(self.account.busy, clocks),
-            "mail": {
-                "configured": away is not None,
-                "sent": views.maybe(away.sent(self._warning), clocks) if away is not None else None,
-            },
-        }
+        return answer_of(self)
 
 
 def _whole(end: Deadline, facts: Facts) -> float:

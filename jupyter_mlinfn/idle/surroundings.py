@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..threads import in_own_thread
 from . import views
-from .ending import Reason, Why, saved_by_pages
-from .models import Moment
+from .ending import Reason, Why
+from .models import Moment, Signal
+from .pages import Pages
 
 if TYPE_CHECKING:
     from .service import IdleService
@@ -18,25 +19,45 @@ QUICKLY = 0.5
 """Seconds: whoever stops this server may give it one before worse (KubeSpawner, `delete_grace_period`)."""
 
 
+_NAMED_WITHIN = 0.2
+"""Seconds of that for the names of notebooks, which a gateway may have to be asked for."""
+
+TOLD = 500
+"""Documents that are written down, of those that pages tell of: whoever invents pages and documents
+fills no storage."""
+
+
 class AtTheEnd:
     """Lives on the event loop's thread."""
 
     def __init__(self, service: IdleService) -> None:
         self._service = service
+        self.last: Signal | None = None
+        """The last activity before the end began."""
+
+    def begins(self) -> None:
+        self.last = self._service.account.last()
 
     async def hold_off(self, seconds: float) -> None:
         hub = self._service.hub
         if hub is not None:
             await hub.tell_if_later(hub.needed(self._service.clocks.now() + seconds))
 
-    async def still_wanted(self, since: Moment) -> bool:
+    async def still_wanted(self, since: Moment, *, worked: bool = False) -> bool:
         await self._service.account.refresh()
         await self._service.look(anew=True)
-        last = self._service.account.last().last
+        # A rescue is work of this server's own programs.
+        last = self._service.account.last(("processes",) if worked else ()).last
         return last is None or last <= since
 
+    async def rescue(
+        self, paths: Sequence[str] | None, seconds: float, began: Callable[[str], None]
+    ) -> Mapping[str, Any] | None:
+        rescue = self._service.around.others.rescue
+        return await rescue(paths, seconds, began) if rescue is not None else None
+
     async def write_reason(self, reason: Reason) -> None:
-        await _write(self._service, record(self._service, reason))
+        await _write(self._service, await record(self._service, reason))
 
     async def stop_through_hub(self) -> bool:
         hub = self._service.hub
@@ -46,15 +67,48 @@ class AtTheEnd:
         self._service.around.end()
 
 
-def record(service: IdleService, reason: Reason) -> dict[str, Any]:
-    """What `last-stop.json` tells the next start."""
-    clocks, last = service.clocks, service.account.last()
+async def record(service: IdleService, reason: Reason) -> dict[str, Any]:
+    """What `last-stop.json` tells the next start; what others give back is added in `_write`."""
+    clocks, ending = service.clocks, service.ending
+    last = service.at_the_end.last if ending.phase is not None else None
+    rescued = ending.rescued
+    lost = service.around.others.lost()
+    if rescued is not None and rescued["left_count"] is not None:
+        lost = {"files": rescued["left_count"], "bytes": rescued["left_bytes"] or 0}
     return {
         "time": clocks.iso(clocks.now()),
         "why": reason.why,
         "sentence": reason.sentence,
-        "last_activity": views.signal(last, clocks),
-        "pages": saved_by_pages(service.pages),
+        "last_activity": views.signal(last or service.account.last(), clocks),
+        "pages": told_by_pages(service.pages, reason, asked=ending.phase is not None),
+        "open": sorted({*service.pages.open(), *await _notebooks(service)})[:TOLD],
+        "rescue": rescued,
+        "lost": lost,
+    }
+
+
+async def _notebooks(service: IdleService) -> Sequence[str]:
+    try:
+        return await asyncio.wait_for(service.around.notebooks(), _NAMED_WITHIN)
+    except Exception as error:  # noqa: BLE001 - the managers may be anybody's; the rest is told all the same
+        service.around.log.info("Which notebooks have a kernel could not be told: %r", error)
+        return ()
+
+
+def told_by_pages(pages: Pages, reason: Reason, *, asked: bool) -> dict[str, Any]:
+    """What pages saved and what they could not.
+
+    Args:
+        asked: whether they were told to save; where others stop this server they are not.
+    """
+    answers = pages.saved() if asked and reason.save else ()
+    silent = pages.waiting(visible=False) if asked else len(pages)
+    return {
+        "known": len(pages),
+        # Whoever did not want anything saved need not be told that it was not.
+        "silent": silent if reason.save else 0,
+        "saved": sorted({path for each in answers for path in each["documents"]})[:TOLD],
+        "failed": [failure for each in answers for failure in each["failed"]][:TOLD],
     }
 
 
@@ -64,11 +118,15 @@ async def note_stop_of_others(service: IdleService) -> None:
     Outside a hub nobody else does but its user, who knows.
     """
     ending = service.ending
-    if ending.written or (service.hub is None and service.policy.timeout is None):
+    if ending.written or (ending.phase is None and service.hub is None and service.policy.timeout is None):
         return
-    body = record(service, ending.reason or _guess(service))
+    reason = ending.reason or _guess(service)
+
+    async def note() -> None:
+        await _write(service, await record(service, reason))
+
     try:
-        await asyncio.wait_for(_write(service, body), QUICKLY)
+        await asyncio.wait_for(note(), QUICKLY)
     except asyncio.TimeoutError:
         service.around.log.warning("The storage did not take in %.1f s why this server is stopped.", QUICKLY)
     except OSError as error:
@@ -78,7 +136,17 @@ async def note_stop_of_others(service: IdleService) -> None:
 
 
 async def _write(service: IdleService, body: Mapping[str, Any]) -> None:
-    await in_own_thread("mlinfn-last-stop", lambda: service.around.write(body))
+    around = service.around
+
+    def write() -> None:
+        try:
+            freed = around.others.freed()
+        except Exception as error:  # noqa: BLE001 - other rooms fail in their own ways: the reason is told
+            around.log.warning("What this server gives back could not be told: %r", error)
+            freed = None
+        around.write({**body, "freed": freed})
+
+    await in_own_thread("mlinfn-last-stop", write)
 
 
 def _guess(service: IdleService) -> Reason:

@@ -7,7 +7,7 @@ import importlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .config import StorageConfig
@@ -66,6 +66,10 @@ class StorageRoom:
                 )
                 self.made(self._service)
         return self._service
+
+    def known(self) -> dict[str, Any] | None:
+        """See `StorageService.ephemeral`; None where nobody has asked for anything yet."""
+        return self._service.ephemeral() if self._service is not None else None
 
     def since(self) -> float:
         """When this server started, seconds since the epoch, by the clock that files bear: one that was

@@ -30,7 +30,7 @@ def observe(manager: Any, source: KernelSource) -> Callable[[], None]:
     Returns:
         What ends it, for kernels that start later.
     """
-    start = manager.start_watching_activity
+    start, remove = manager.start_watching_activity, manager.remove_kernel
 
     def start_watching(kernel_id: str) -> None:
         kernel = manager.get_kernel(kernel_id)
@@ -47,7 +47,12 @@ def observe(manager: Any, source: KernelSource) -> Callable[[], None]:
             kernel._mlinfn_heard = True
             heard.listen(kernel)
 
-    manager.start_watching_activity = start_watching
+    def remove_kernel(kernel_id: str, *args: Any, **more: Any) -> Any:
+        # One that was shut, or died once too often, says no more of itself.
+        source.gone(kernel_id)
+        return remove(kernel_id, *args, **more)
+
+    manager.start_watching_activity, manager.remove_kernel = start_watching, remove_kernel
     for kernel_id in manager.list_kernel_ids():
         # One that is starting is watched in a moment, by what is ours by now.
         if getattr(manager.get_kernel(kernel_id), "_activity_stream", None) is not None:
@@ -55,7 +60,7 @@ def observe(manager: Any, source: KernelSource) -> Callable[[], None]:
             start_watching(kernel_id)
 
     def end() -> None:
-        manager.start_watching_activity = start
+        manager.start_watching_activity, manager.remove_kernel = start, remove
 
     return end
 

@@ -59,6 +59,8 @@ class GatewayKernelSource:
         self._since: dict[str, Moment] = {}
         self._names: Mapping[str, Name] = {}
         self._last: Moment | None = None
+        self.listener: Callable[[], None] = lambda: None
+        """Called when an answer of the gateway tells of another kernel, or one less, at work."""
 
     async def look(self, now: Moment) -> Signal:
         """What the gateway said last.
@@ -96,6 +98,14 @@ class GatewayKernelSource:
         """What the user knows a kernel by; None where nobody asked."""
         return self._names[kernel_id][0] if kernel_id in self._names else None
 
+    async def executing(self) -> Sequence[Busy]:
+        """The kernels that run code, as the gateway said last; it is asked again now and then."""
+        now = self._clock()
+        if self._asking is None and now - self._asked >= self._ask_every:
+            self._asked = now
+            self._asking = asyncio.ensure_future(self._ask())
+        return sorted(self.busy(), key=lambda each: each.since)
+
     def close(self) -> None:
         if self._asking is not None:
             self._asking.cancel()
@@ -122,10 +132,13 @@ class GatewayKernelSource:
         if busy or self._since:
             # One that was busy when it was last looked at has ended since.
             moments.append(now)
+        moved = busy != set(self._since)
         self._since = {each: self._since.get(each, now) for each in busy}
         here = {model["id"] for model in models}
         self._stamps = {each: stamp for each, stamp in self._stamps.items() if each in here}
         self._last = max([*moments, *([] if self._last is None else [self._last])], default=None)
+        if moved:
+            self.listener()
 
 
 def _epoch(text: str) -> float:

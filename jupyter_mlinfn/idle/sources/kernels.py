@@ -90,6 +90,8 @@ class KernelSource:
         self._named: Moment = float("-inf")
         self._last: Moment | None = None
         self._busy: Sequence[Busy] = ()
+        self.listener: Callable[[], None] = lambda: None
+        """Called when a kernel begins or ends its work, or is gone."""
 
     async def look(self, now: Moment) -> Signal:
         for kernel_id in [each for each in self._kernels if not self._present(each)]:
@@ -121,6 +123,7 @@ class KernelSource:
         kernel.works[request.subshell] = _Work(request, now)
         if request.kind == _EXECUTE:
             self._last = now
+            self.listener()
 
     def ends(self, kernel_id: str, request: Request) -> None:
         """The kernel says that it is idle after a request."""
@@ -132,6 +135,7 @@ class KernelSource:
         if request.kind == _EXECUTE:
             kernel.waits = False
         self._end(work, self._clock())
+        self.listener()
 
     def asks(self, kernel_id: str) -> None:
         """The kernel waits for somebody to answer `input()`."""
@@ -153,16 +157,31 @@ class KernelSource:
         if kernel is not None and not kernel.waits:
             for work in kernel.works.values():
                 self._end(work, self._clock())
+        if kernel is not None:
+            self.listener()
+
+    async def executing(self) -> Sequence[Busy]:
+        """The kernels that run code now, also those that wait for an answer to `input()`: what they do is
+        not finished. Longest first."""
+        for kernel_id in [each for each in self._kernels if not self._present(each)]:
+            self.gone(kernel_id)
+        now = self._clock()
+        at_work = self._at_work(now, waiting=True)
+        if at_work.keys() - self._names.keys():
+            self._named = now
+            self._names = await self._ask_names()
+        found = [Busy(each, *self._name(each), since) for each, since in at_work.items()]
+        return sorted(found, key=lambda each: each.since)
 
     def _end(self, work: _Work | None, now: Moment) -> None:
         if work is not None and work.counts_at(now):
             self._last = now
 
-    def _at_work(self, now: Moment) -> dict[str, Moment]:
+    def _at_work(self, now: Moment, *, waiting: bool = False) -> dict[str, Moment]:
         found = {}
         for kernel_id, kernel in self._kernels.items():
             since = [work.since for work in kernel.works.values() if work.counts_at(now)]
-            if since and not kernel.waits:
+            if since and (waiting or not kernel.waits):
                 found[kernel_id] = min(since)
         return found
 

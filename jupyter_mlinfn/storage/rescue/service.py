@@ -123,22 +123,37 @@ class RescueService:
             self._ends[job.id] = end
         return job
 
-    async def at_the_end(self, limit_bytes: int, seconds: float) -> dict[str, Any] | None:
+    async def at_the_end(
+        self,
+        limit_bytes: int | None,
+        seconds: float,
+        *,
+        paths: Sequence[str] | None = None,
+        began: Callable[[str], None] = lambda job: None,
+    ) -> dict[str, Any] | None:
         """Rescue what would be lost before this server stops; what is not done in time is named.
 
-        Never raises: what failed is told as `problem`.
+        Never raises: what failed is told as `problem`. When it is cancelled, so is the job, and what was
+        kept stays.
 
         Args:
-            limit_bytes: that are copied at most.
+            limit_bytes: that are copied at most; None: what there is room for.
             seconds: after which this has answered, whatever the storage does.
+            paths: as in `start`.
+            began: told the id of the job.
         Returns:
-            As the job's result; None where there was nothing to rescue, or nothing is to be.
+            As the job's result; None where there was nothing to rescue, nothing is to be, or there is
+            nowhere to copy to.
         """
-        if limit_bytes <= 0:
+        if limit_bytes is not None and limit_bytes <= 0:
             return None
-        task = asyncio.ensure_future(self._at_the_end(limit_bytes, seconds))
-        # Not wait_for, which waits until what it cancels has ended.
-        done, _ = await asyncio.wait([task], timeout=seconds)
+        task = asyncio.ensure_future(self._at_the_end(limit_bytes, seconds, paths, began))
+        try:
+            # Not wait_for, which waits until what it cancels has ended.
+            done, _ = await asyncio.wait([task], timeout=seconds)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
         if not done:
             task.cancel()
             return _nothing("Your private storage did not answer in time.")
@@ -246,21 +261,30 @@ class RescueService:
         if result is not None:
             self._results[context.job.id] = result
 
-    async def _at_the_end(self, limit_bytes: int, seconds: float) -> dict[str, Any] | None:
+    async def _at_the_end(
+        self,
+        limit_bytes: int | None,
+        seconds: float,
+        paths: Sequence[str] | None,
+        began: Callable[[str], None],
+    ) -> dict[str, Any] | None:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         ground = await self._ground()
-        if not ground.plan.regions:
+        if ground.private is None or not (ground.plan.regions or paths):
             return None
-        if ground.private is None:
-            return _nothing(ground.why)
         for job in await self._active():
             # Somebody's own rescue goes first: it is of what they want most.
             await asyncio.wait([asyncio.ensure_future(self._jobs.wait(job.id))], timeout=end - loop.time())
         margin = min(_AT_THE_END, seconds / 4)
-        job = await self.start(None, limit_bytes=limit_bytes, seconds=end - loop.time() - 2 * margin)
+        job = await self.start(paths, limit_bytes=limit_bytes, seconds=end - loop.time() - 2 * margin)
+        began(job.id)
         waiting = asyncio.ensure_future(self._jobs.wait(job.id))
-        done, _ = await asyncio.wait([waiting], timeout=max(0.0, end - loop.time() - margin))
+        try:
+            done, _ = await asyncio.wait([waiting], timeout=max(0.0, end - loop.time() - margin))
+        except asyncio.CancelledError:
+            await self._jobs.cancel(job.id)
+            raise
         if not done:
             await self._jobs.cancel(job.id)
         ended = await waiting
