@@ -47,11 +47,12 @@ class Losses:
         self._look, self._count, self._changed, self._clock = look, count, changed, clock
         self._task: asyncio.Task[None] | None = None
         self._announced = float("-inf")
+        self._closed = False
         self.known = Ephemeral(reason="They were not counted yet.")
 
     def begin(self) -> None:
         """Count anew, or join the count that is under way."""
-        if self._task is None or self._task.done():
+        if not self._closed and (self._task is None or self._task.done()):
             self.known = Ephemeral("counting")
             self._announced = float("-inf")
             self._task = asyncio.ensure_future(self._run())
@@ -64,6 +65,8 @@ class Losses:
         return self.known
 
     async def close(self) -> None:
+        """End a count that is under way, and begin none any more."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

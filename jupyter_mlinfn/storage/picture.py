@@ -15,6 +15,11 @@ TEMPORARY = "/tmp"  # noqa: S108 - it is only told of
 
 _MOST_VOLUMES = 40
 
+_SYSTEM = (
+    *("/bin", "/boot", "/dev", "/etc", "/lib", "/lib64", "/proc", "/run", "/sbin", "/sys", "/usr", "/var"),
+)
+"""Not the user's where JupyterLab shows the whole machine (FHS 3.0, chapter 3)."""
+
 
 class Picture:
     """Answers for one moment; paths are absolute and resolved."""
@@ -122,11 +127,14 @@ class Picture:
         Args:
             since, ignored: see `Plan`.
         """
-        bases = list(dict.fromkeys((self.folders.root, self.folders.home)))
+        # A user without a home has that of the machine, which is none.
+        homes = [self.folders.home] if self.folders.home != "/" else []
+        bases = list(dict.fromkeys((self.folders.root, *homes)))
         outer = [base for base in bases if not any(within(base, other) for other in bases if other != base)]
         borders = list(dict.fromkeys(each for base in outer for each in self._borders(base)))
         regions = [each for each in (*outer, *borders) if self._would_be_lost(each)]
-        return Plan(bases, regions, borders, since, [*ignored], [*self.folders.ignored])
+        system = _SYSTEM if "/" in outer else ()
+        return Plan(bases, regions, borders, since, [*ignored], [*self.folders.ignored, *system])
 
     def _would_be_lost(self, path: str) -> bool:
         mount = self._table.of(path)

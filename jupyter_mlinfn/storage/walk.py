@@ -187,6 +187,13 @@ class _Walker:
             below: list[str] = []
             try:
                 yield from self._folder(folder, below, is_top=folder == top)
+            except NotADirectoryError as error:
+                # A single file may be mounted; what has become a link since it was seen is none of ours.
+                found = self.file(top) if folder == top and not os.path.islink(top) else None
+                if found is not None:
+                    yield found
+                else:
+                    self._skipped.note(folder, error)
             except OSError as error:
                 self._skipped.note(folder, error)
             folders.extend(reversed(below))

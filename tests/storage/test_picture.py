@@ -180,6 +180,16 @@ def test_a_root_that_is_the_whole_machine() -> None:
     assert plan.regions[0] == "/"
     assert not {"/proc", "/sys", "/dev/pts", "/etc/hosts"} & set(plan.regions)
     assert {"/proc", "/sys", "/etc/hosts"} <= set(plan.borders)
+    # What the system writes by itself is not the user's.
+    assert {"/usr", "/var", "/etc"} <= set(plan.ignored_folders)
+    assert "/usr" not in picture("nested").plan(None).ignored_folders
+
+
+def test_a_user_without_a_home() -> None:
+    plan = picture("nested", "/home/jovyan", home="/").plan(None)
+
+    assert plan.bases == ["/home/jovyan"]
+    assert "/" not in plan.regions
 
 
 def test_places() -> None:

@@ -217,6 +217,8 @@ async def test_the_end_of_the_room_ends_a_count(machine: Machine) -> None:
 
     assert ended.is_set()
     assert service.ephemeral()["state"] == "failed"
+    service.begin_count()
+    assert service.ephemeral()["state"] == "failed"
 
 
 async def test_files_of_a_folder(machine: Machine, service: StorageService) -> None:

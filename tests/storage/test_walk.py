@@ -144,6 +144,17 @@ def test_borders_are_not_crossed_and_regions_beyond_them_are_seen(root: Path) ->
     assert found(seen, "lasts/b", "mounted-file") == []
 
 
+def test_a_single_file_may_be_a_region(root: Path) -> None:
+    write(root, "a", "lasts/mounted")
+    skipped = Skipped()
+
+    assert found(plan(root, borders=["lasts"], regions=["lasts/mounted"]), skipped=skipped) == [
+        "a",
+        "lasts/mounted",
+    ]
+    assert skipped.unreadable == 0
+
+
 def test_what_is_named_twice_comes_once(root: Path) -> None:
     write(root, "a/b/c", "a/d", "ab")
 
