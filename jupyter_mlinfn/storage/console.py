@@ -70,7 +70,7 @@ def _ephemeral(lost: dict[str, Any]) -> list[RenderableType]:
     if lost["biggest"]:
         table = Table("size", "file", box=None, pad_edge=False, show_header=False)
         for each in lost["biggest"][:_BIGGEST]:
-            table.add_row(in_words(each["size"]), Text(printable(each["path"])))
+            table.add_row(in_words(each["size"]), Text(printable(each["root_path"] or each["path"])))
         parts.append(table)
     if lost["files"] > _BIGGEST:
         parts.append(Text(f"and {lost['files'] - _BIGGEST:,} more", style="dim"))
@@ -83,7 +83,8 @@ def _private(answer: dict[str, Any]) -> Text:
         return Text("")
     if private is None:
         return Text("You have no private folder that lasts to keep them in.", style="bold red")
-    return Text(f"Keep them: jupyter mlinfn storage rescue copies them to {printable(private['path'])}.")
+    shown = printable(private["root_path"] or private["path"])
+    return Text(f"Keep them: jupyter mlinfn storage rescue copies them to {shown}.")
 
 
 def _size(size: int | None) -> str:

@@ -56,18 +56,50 @@ print(json.dumps(told))
 """
 
 
+SERVER = """
+import json, subprocess, sys
+from pathlib import Path
+from tests.support.server import Platform, running, wait_for
+
+base = Path(sys.argv[1])
+def mount(*arguments): subprocess.run(["mount", *map(str, arguments)], check=True)
+
+subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+root = base / "platform" / "work"
+root.mkdir(parents=True)
+mount("-t", "tmpfs", "none", root)
+platform = Platform(base / "platform", [])
+mount("--bind", base, root / "private")
+with running(platform) as server:
+    (root / "lost.txt").write_text("lost")
+    (root / "private" / "kept.txt").write_text("kept")
+    status, answer = server.request("POST", "api/mlinfn/storage/count", {})
+    def counted():
+        found = server.get("api/mlinfn/storage")
+        return found if found["ephemeral"]["state"] != "counting" else None
+    answer = wait_for(counted)
+    asked = ("a/b.txt", "private/b.txt")
+    places = {path: server.get(f"api/mlinfn/storage/place?path={path}") for path in asked}
+print(json.dumps({"answer": answer, "places": places}))
+"""
+
+
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return in_namespace(SCRIPT, tmp_path_factory.mktemp("mounts").resolve())
+
+
+def in_namespace(script: str, base: Path) -> dict[str, Any]:
+    """What a script prints that mounts what it likes below `base`, seen by nobody else."""
     unshare = shutil.which("unshare")
     if os.geteuid() != 0 or unshare is None:
         pytest.skip("only root may mount, and unshare(1) is needed")
-    base = tmp_path_factory.mktemp("mounts").resolve()
     done = subprocess.run(
-        [unshare, "--mount", sys.executable, "-c", SCRIPT, str(base)],
+        [unshare, "--mount", sys.executable, "-c", script, str(base)],
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
         cwd=Path(__file__).parents[2],
     )
     if "permission denied" in done.stderr.lower() or "not permitted" in done.stderr.lower():
@@ -104,3 +136,16 @@ def test_an_overlay_of_somebody_is_not_taken_for_the_container(told: dict[str, A
     if told["merged"]["type"] != "overlay":
         pytest.skip("this kernel mounts no overlay here")
     assert told["merged"]["persistence"] == "unknown"
+
+
+def test_a_server_on_a_root_in_memory_with_private_storage_mounted(tmp_path: Path) -> None:
+    """Nothing is configured: the table of mounts tells."""
+    told = in_namespace(SERVER, tmp_path.resolve())
+    lost = told["answer"]["ephemeral"]
+
+    assert [each["root_path"] for each in lost["biggest"]] == ["lost.txt"]
+    assert (lost["state"], lost["files"], lost["bytes"]) == ("known", 1, 4)
+    assert told["places"]["a/b.txt"]["persistence"] == "ephemeral"
+    assert told["places"]["a/b.txt"]["private"]["root_path"] == "private"
+    # The disk of the tests is under /tmp or not: of that it is not known, of others it lasts.
+    assert told["places"]["private/b.txt"]["persistence"] != "ephemeral"
