@@ -148,8 +148,20 @@ export interface IStopped {
  */
 export interface IVolume {
   name: string;
+  path: string;
+  /** As JupyterLab names it; null where it shows it not. */
+  root_path: string | null;
   persistence: 'lasts' | 'ephemeral' | 'unknown';
   free_bytes: number | null;
+}
+
+/**
+ * The storage, as far as this room needs it.
+ */
+export interface IStorage {
+  volumes: IVolume[];
+  /** Where files are kept; null for nowhere. */
+  private: { path: string } | null;
 }
 
 /**
@@ -195,12 +207,8 @@ export class SessionApi {
     return this._post('session/welcome', {});
   }
 
-  async volumes(): Promise<IVolume[]> {
-    const answer = await request<{ volumes: IVolume[] }>(
-      'storage',
-      this.settings
-    );
-    return answer.volumes;
+  storage(): Promise<IStorage> {
+    return request('storage', this.settings);
   }
 
   private _post<T>(path: string, body: unknown): Promise<T> {

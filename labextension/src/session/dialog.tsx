@@ -75,7 +75,7 @@ export function FreeDialog(
   const canKeep = known?.rescue?.possible ?? false;
   const isAnythingLost = (files?.files ?? 0) > 0;
   const gpus = known?.resources.gpu ?? [];
-  const lasting = lastingFolders(model.volumes);
+  const lasting = lastingFolders(model.storage);
 
   const attempt = async (
     work: () => Promise<void>,
@@ -282,7 +282,7 @@ function Keep(props: {
   const told =
     rescue !== null && !canKeep
       ? rescue.reason
-      : describeFit(model.answer?.files ?? null, model.volumes, trans);
+      : describeFit(model.answer?.files ?? null, model.storage, trans);
   return (
     <div className="jp-mlinfn-Session-keep" data-known={isKnown}>
       <label>
@@ -307,7 +307,7 @@ function Keep(props: {
       </div>
       <p className="jp-mlinfn-Session-note">
         <Mark state="fine" trans={trans} />
-        {describeStays(lastingFolders(model.volumes), trans)}
+        {describeStays(lastingFolders(model.storage), trans)}
       </p>
       <p className="jp-mlinfn-Session-note">
         <Mark state="fine" trans={trans} />

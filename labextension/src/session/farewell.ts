@@ -4,7 +4,7 @@ import { ISaved } from '../idle/api';
 import { IIdleEnd } from '../idle/model';
 import { formatClock } from '../idle/words';
 import { IJob } from '../jobs/api';
-import { IRescued, ISessionAnswer, IVolume } from './api';
+import { IRescued, ISessionAnswer, IStorage } from './api';
 import { Contact } from './judge';
 import {
   describeKept,
@@ -25,7 +25,7 @@ export interface IKnown {
   /** null where nothing tells of an end. */
   end: IIdleEnd | null;
   answer: ISessionAnswer | null;
-  volumes: IVolume[] | null;
+  storage: IStorage | null;
   /** Whether somebody asked for it in this page. */
   asked: boolean;
   /** What this page saved before; null where it was not asked to. */
@@ -131,7 +131,7 @@ function factsOf(
   known: IKnown,
   trans: TranslationBundle
 ): IFact[] {
-  const { answer, volumes } = known;
+  const { answer, storage } = known;
   const facts = [
     ...savedFacts(stage, known, trans),
     ...rescueFacts(stage, known, trans)
@@ -164,7 +164,7 @@ function factsOf(
     name: 'stays',
     state: 'fine',
     label: trans.__('Still there'),
-    text: describeStays(lastingFolders(volumes), trans)
+    text: describeStays(lastingFolders(storage), trans)
   });
   return facts;
 }

@@ -3,7 +3,7 @@ import { ISignal, Signal } from '@lumino/signaling';
 
 import { MlinfnError } from '../api';
 import { CoalescedRead } from '../coalesce';
-import { ISessionAnswer, IVolume } from './api';
+import { ISessionAnswer, IStorage } from './api';
 
 /**
  * What the model needs of the REST calls.
@@ -13,7 +13,7 @@ export interface ISessionSource {
   survey(): Promise<ISessionAnswer>;
   stop(when: 'now' | 'finished', keep: boolean): Promise<ISessionAnswer>;
   callOff(): Promise<ISessionAnswer>;
-  volumes(): Promise<IVolume[]>;
+  storage(): Promise<IStorage>;
 }
 
 /** Milliseconds between looks while a stop is under way, should its events be lost. */
@@ -47,10 +47,10 @@ export class SessionModel implements IDisposable {
   }
 
   /**
-   * Volumes and whether they last; null until they are known.
+   * What lasts; null until it is known.
    */
-  get volumes(): IVolume[] | null {
-    return this._volumes;
+  get storage(): IStorage | null {
+    return this._storage;
   }
 
   /**
@@ -107,18 +107,18 @@ export class SessionModel implements IDisposable {
    * @throws MlinfnError
    */
   async survey(): Promise<void> {
-    const volumes = this._source.volumes().then(
+    const storage = this._source.storage().then(
       found => {
-        this._volumes = found;
+        this._storage = found;
         this._changed.emit();
       },
       reason => {
         // It is told in general words then.
-        console.debug('The volumes could not be read.', reason);
+        console.debug('The storage could not be read.', reason);
       }
     );
     await this._ask(() => this._source.survey());
-    await volumes;
+    await storage;
   }
 
   /**
@@ -179,7 +179,7 @@ export class SessionModel implements IDisposable {
   private _source: ISessionSource;
   private _read: CoalescedRead;
   private _answer: ISessionAnswer | null = null;
-  private _volumes: IVolume[] | null = null;
+  private _storage: IStorage | null = null;
   private _error: MlinfnError | null = null;
   private _serverTime = 0;
   private _sent = -Infinity;

@@ -78,7 +78,7 @@ export class Parting {
       contact: connection.contact,
       end: end.model.end,
       answer: model.answer,
-      volumes: model.volumes,
+      storage: model.storage,
       asked: model.wasAsked || end.model.wasAsked,
       saved: end.saved,
       unsaved: end.documents.list().unsaved,

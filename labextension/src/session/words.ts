@@ -11,7 +11,7 @@ import {
   IRunning,
   ISessionAnswer,
   IStopped,
-  IVolume
+  IStorage
 } from './api';
 
 /** As many names as a line takes. */
@@ -357,14 +357,14 @@ export function filesLine(
 }
 
 /**
- * Folders that last, outermost only: private/, shared/
+ * Folders that last and can be seen, outermost only: private/, shared/
  */
-export function lastingFolders(volumes: IVolume[] | null): string[] {
-  const names = (volumes ?? [])
-    .filter(({ name, persistence }) => persistence === 'lasts' && name !== '')
-    .map(({ name }) => name)
-    .filter(name => !name.startsWith('/'));
-  return names
+export function lastingFolders(storage: IStorage | null): string[] {
+  const names = (storage?.volumes ?? [])
+    .filter(({ persistence }) => persistence === 'lasts')
+    .map(({ root_path: path }) => path ?? '')
+    .filter(path => path !== '');
+  return Array.from(new Set(names))
     .filter(name => !names.some(other => name.startsWith(`${other}/`)))
     .map(name => `${name}/`);
 }
@@ -386,11 +386,20 @@ export function describeStays(
  */
 export function describeFit(
   files: IEphemeral | null,
-  volumes: IVolume[] | null,
+  storage: IStorage | null,
   trans: TranslationBundle
 ): string {
-  const free = volumes?.find(({ name }) => name === 'private')?.free_bytes;
-  return files === null || typeof free !== 'number' || files.bytes <= free
+  const place = storage?.private?.path ?? null;
+  if (files === null || storage === null || place === null) {
+    return '';
+  }
+  const [volume] = storage.volumes
+    .filter(({ path }) =>
+      `${place}/`.startsWith(path === '/' ? path : `${path}/`)
+    )
+    .sort((one, other) => other.path.length - one.path.length);
+  const free = volume?.free_bytes ?? null;
+  return free === null || files.bytes <= free
     ? ''
     : trans.__(
         'Only %1 are left there: the smallest files are kept first, what does not fit is lost.',

@@ -3,7 +3,7 @@ import {
   answer as idleAnswer,
   setUp as setUpIdle
 } from '../../idle/__tests__/fakes';
-import { IEphemeral, ISessionAnswer, IStopped, IVolume } from '../api';
+import { IEphemeral, ISessionAnswer, IStopped, IStorage } from '../api';
 import { SessionModel } from '../model';
 
 export const START = Date.parse('2026-11-24T14:00:00Z');
@@ -76,12 +76,27 @@ export const RESCUE = {
   limit_bytes: 1e9
 };
 
-export const VOLUMES: IVolume[] = [
-  { name: 'private', persistence: 'lasts', free_bytes: 8e9 },
-  { name: 'shared', persistence: 'lasts', free_bytes: 8e9 },
-  { name: 'shared/cms', persistence: 'lasts', free_bytes: 8e9 },
-  { name: '/tmp', persistence: 'ephemeral', free_bytes: 1e9 }
-];
+const volume = (
+  name: string,
+  persistence: 'lasts' | 'ephemeral' = 'lasts'
+) => ({
+  name,
+  path: `/home/ada/${name}`,
+  root_path: name,
+  persistence,
+  free_bytes: 8e9
+});
+
+export const STORAGE: IStorage = {
+  volumes: [
+    { ...volume('/', 'ephemeral'), path: '/', root_path: '', free_bytes: 1 },
+    volume('private'),
+    volume('shared'),
+    volume('shared/cms'),
+    { ...volume('/envs'), path: '/envs', root_path: null }
+  ],
+  private: { path: '/home/ada/private' }
+};
 
 export function stopped(change: Partial<IStopped> = {}): IStopped {
   return {
@@ -123,7 +138,7 @@ export function setUp(first: ISessionAnswer | Error = answer()) {
     survey: jest.fn(say),
     stop: jest.fn((when: 'now' | 'finished', keep: boolean) => say()),
     callOff: jest.fn(say),
-    volumes: jest.fn(() => Promise.resolve(VOLUMES))
+    storage: jest.fn(() => Promise.resolve(STORAGE))
   };
   const model = new SessionModel(source);
   const tell = async (next: ISessionAnswer | Error): Promise<void> => {

@@ -6,7 +6,7 @@ import React from 'react';
 import { IJob } from '../../jobs/api';
 import { Calm } from '../calm';
 import { farewell, IKnown } from '../farewell';
-import { answer, files, RESCUE, START, stop, stopped, VOLUMES } from './fakes';
+import { answer, files, RESCUE, START, stop, stopped, STORAGE } from './fakes';
 
 const trans = nullTranslator.load('jupyter_mlinfn');
 
@@ -19,7 +19,7 @@ function known(change: Partial<IKnown> = {}): IKnown {
       files: files(),
       rescue: RESCUE
     }),
-    volumes: VOLUMES,
+    storage: STORAGE,
     asked: true,
     saved: { documents: ['a.py'], failed: [] },
     unsaved: [],

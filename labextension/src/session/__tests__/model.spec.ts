@@ -1,4 +1,4 @@
-import { answer, setUp, stop, VOLUMES } from './fakes';
+import { answer, setUp, stop, STORAGE } from './fakes';
 
 const tick = (ms: number): Promise<void> => jest.advanceTimersByTimeAsync(ms);
 
@@ -53,17 +53,17 @@ describe('SessionModel', () => {
     await tell(new Error('Failed to fetch'));
     expect(model.error?.isNetwork).toBe(true);
     expect(model.answer?.resources.cpus).toBe(4);
-    expect(model.volumes).toBe(VOLUMES);
+    expect(model.storage).toBe(STORAGE);
     model.dispose();
   });
 
   it('does without the volumes where they cannot be read', async () => {
     const debug = jest.spyOn(console, 'debug').mockImplementation();
     const { model, source } = setUp();
-    source.volumes.mockRejectedValue(new Error('404'));
+    source.storage.mockRejectedValue(new Error('404'));
     await model.survey();
     expect(model.answer).not.toBe(null);
-    expect(model.volumes).toBe(null);
+    expect(model.storage).toBe(null);
     expect(debug).toHaveBeenCalledTimes(1);
     debug.mockRestore();
     model.dispose();

@@ -15,7 +15,7 @@ import {
   runningLine,
   terminalsLine
 } from '../words';
-import { answer, at, files, GPU, START, stopped, VOLUMES } from './fakes';
+import { answer, at, files, GPU, START, stopped, STORAGE } from './fakes';
 
 const trans = nullTranslator.load('jupyter_mlinfn');
 
@@ -77,7 +77,7 @@ describe('what would be lost, in words', () => {
   });
 
   it('counts files so far, and says when nobody knows', () => {
-    const lasting = lastingFolders(VOLUMES);
+    const lasting = lastingFolders(STORAGE);
     expect(filesLine(null, lasting, trans).state).toBe('looking');
     expect(filesLine(files(), lasting, trans)).toMatchObject({
       state: 'warn',
@@ -100,9 +100,9 @@ describe('what would be lost, in words', () => {
   });
 
   it('says what of them does not fit', () => {
-    expect(describeFit(files(), VOLUMES, trans)).toBe('');
+    expect(describeFit(files(), STORAGE, trans)).toBe('');
     expect(describeFit(files({ bytes: 9e9 }), null, trans)).toBe('');
-    expect(describeFit(files({ bytes: 9e9 }), VOLUMES, trans)).toContain(
+    expect(describeFit(files({ bytes: 9e9 }), STORAGE, trans)).toContain(
       'Only 8 GB are left there'
     );
   });
@@ -137,7 +137,7 @@ describe('what would be lost, in words', () => {
   });
 
   it('names what lasts, the outermost folders only', () => {
-    expect(lastingFolders(VOLUMES)).toEqual(['private/', 'shared/']);
+    expect(lastingFolders(STORAGE)).toEqual(['private/', 'shared/']);
     expect(describeStays(['private/', 'shared/'], trans)).toBe(
       'private/ and shared/ and the environments in there stay.'
     );
