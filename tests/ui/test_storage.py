@@ -41,7 +41,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(
         viewport={"width": 1280, "height": 800}, reduced_motion="reduce", locale="en-GB"
     )
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(20_000)
     yield context
     context.close()
 
@@ -75,7 +75,12 @@ def go_to(page: Page, folder: str) -> None:
 
 def fill(platform: Platform) -> dict[str, str]:
     """Files that would be lost, made after the start, with their hashes."""
-    made = {"results.csv": 1_200_000, "plots/loss.png": 340_000, "plots/note.txt": 900, "model.ckpt": 8_000_000}
+    made = {
+        "results.csv": 1_200_000,
+        "plots/loss.png": 340_000,
+        "plots/note.txt": 900,
+        "model.ckpt": 8_000_000,
+    }
     for name, size in made.items():
         path = platform.root / name
         path.parent.mkdir(exist_ok=True)
@@ -107,9 +112,7 @@ def test_the_badge_goes_with_the_folder(storage_page: Page, storage_lab: Server,
 
 
 @pytest.mark.parametrize("theme", ["", "-dark"])
-def test_chosen_files_are_kept(
-    context: BrowserContext, platform: Platform, shoot: Shoot, theme: str
-) -> None:
+def test_chosen_files_are_kept(context: BrowserContext, platform: Platform, shoot: Shoot, theme: str) -> None:
     if theme:
         setting(platform, "@jupyterlab/apputils-extension/themes", {"theme": "JupyterLab Dark"})
     with lab_on(platform) as server:
@@ -223,12 +226,54 @@ def test_files_and_folders_are_moved_from_the_file_browser(storage_page: Page, s
         page.locator(".jp-DirListing-item", has_text=name).click(button="right")
         return page.locator(".lm-Menu-item:visible", has_text="Move to private")
 
+    expect(page.locator(".jp-DirListing-item", has_text="data")).to_be_visible()
     expect(menu_of("private")).to_have_count(0)
     page.keyboard.press("Escape")
     menu_of("data").click()
     expect(toast(page, "Moved to private/data")).to_be_visible()
     assert (root / "private" / "data" / "one.txt").read_text() == "one"
     assert not (root / "data").exists()
+    # The list is read again before the next click: rows move.
+    expect(page.locator(".jp-DirListing-item", has_text="data")).to_have_count(0)
     go_to(page, "private")
     expect(page.locator(".jp-DirListing-item", has_text="data")).to_be_visible()
     expect(menu_of("data")).to_have_count(0)
+
+
+def test_the_panel_is_used_by_keys_in_little_room(
+    context: BrowserContext, storage_lab: Server, shoot: Shoot
+) -> None:
+    hashes = fill(storage_lab.platform)
+    page = context.new_page()
+    page.set_viewport_size({"width": 470, "height": 800})
+    open_lab(page, storage_lab, reset=True)
+    page.keyboard.press("Control+b")
+    expect(page.locator(".jp-FileBrowser")).to_be_hidden()
+    page.keyboard.press("Control+Shift+c")
+    page.locator(".lm-CommandPalette-input").fill("Platform Storage")
+    page.keyboard.press("Enter")
+    panel = panel_of(page)
+    expect(panel).to_contain_text("4 files, 9.5 MB")
+    page.locator("body").evaluate("() => document.activeElement.blur()")
+    panel.focus()
+    tab_to(page, panel.get_by_role("checkbox", name="All"))
+    page.keyboard.press("Space")
+    expect(panel).to_contain_text("Nothing is chosen.")
+    tab_to(page, panel.get_by_role("checkbox", name="results.csv"))
+    page.keyboard.press("Space")
+    expect(panel).to_contain_text("A copy of 1 file, 1.2 MB")
+    assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+    shoot(page, "storage-narrow")
+    tab_to(page, panel.get_by_role("button", name="Keep in private/rescued"), "Shift+Tab")
+    page.keyboard.press("Enter")
+    expect(panel.locator(".jp-mlinfn-Job")).to_contain_text("1 file, 1.2 MB kept in private/rescued/")
+    [kept] = [path for path in (storage_lab.platform.root / "private/rescued").rglob("results.csv")]
+    assert digest(kept) == hashes["results.csv"]
+
+
+def tab_to(page: Page, target: Locator, key: str = "Tab") -> None:
+    for _ in range(40):
+        page.keyboard.press(key)
+        if target.evaluate("node => node === document.activeElement"):
+            return
+    raise AssertionError(f"{target} is not reached by {key}")

@@ -12,7 +12,7 @@ import { formatBytes } from '../format';
 import { useSignal } from '../hooks';
 import { IEphemeral, IFoundFile, IFoundFolder, IListing } from './api';
 import { Selection } from './selection';
-import { formatCount, formatMoment } from './words';
+import { countFiles, formatCount, formatMoment } from './words';
 
 export interface ILossesProps {
   ephemeral: IEphemeral;
@@ -184,9 +184,7 @@ function Folder(
               <Caret.react tag="span" width="16px" height="16px" />
               <span>{name}</span>
             </Button>
-            <span className="jp-mlinfn-hint">
-              {trans._n('%1 file', '%1 files', files)}
-            </span>
+            <span className="jp-mlinfn-hint">{countFiles(files, trans)}</span>
           </div>
         </th>
         <td className="jp-mlinfn-number">{formatBytes(bytes)}</td>

@@ -153,7 +153,7 @@ export class Mover {
         if (statusOf(thrown) === 409) {
           continue;
         }
-        throw thrown;
+        throw (await this._halfDone(from, to, thrown)) ?? thrown;
       }
       await documents.tellKernels(from, to).catch(reason => {
         console.warn('Running kernels do not know of the new path.', reason);
@@ -161,6 +161,33 @@ export class Mover {
       return to;
     }
     throw new Error(trans.__('All names like %1 are taken.', wanted));
+  }
+
+  /**
+   * Between file systems a server copies first: where that fails, something may be in both.
+   */
+  private async _halfDone(
+    from: string,
+    to: string,
+    thrown: unknown
+  ): Promise<Error | null> {
+    const { contents, trans } = this._options;
+    if ((statusOf(thrown) ?? 0) < 500) {
+      return null;
+    }
+    try {
+      await contents.get(from, { content: false });
+      await contents.get(to, { content: false });
+    } catch {
+      return null;
+    }
+    return new Error(
+      trans.__(
+        '%1 Some of it may be in %2 now: look at both before you delete one.',
+        thrown instanceof Error ? thrown.message : String(thrown),
+        to
+      )
+    );
   }
 
   private async _makeFolder(folder: string): Promise<void> {

@@ -228,6 +228,7 @@ function Lost(props: IPanelOptions & { answer: IStorageAnswer }): JSX.Element {
             answer={answer}
             selection={selection}
             isKeeping={isKeeping}
+            isDone={job?.state === 'done'}
             keep={keep}
             trans={trans}
           />
@@ -320,10 +321,12 @@ function Keep(props: {
   answer: IStorageAnswer;
   selection: Selection;
   isKeeping: boolean;
+  /** Whether it has just been done: then that is not the first thing to do. */
+  isDone: boolean;
   keep: () => void;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { answer, selection, isKeeping, keep, trans } = props;
+  const { answer, selection, isDone, isKeeping, keep, trans } = props;
   useSignal(selection.changed);
   const { ephemeral, rescue } = answer;
   const { files, bytes } = selection.chosenOf(ephemeral);
@@ -337,7 +340,7 @@ function Keep(props: {
   return (
     <div className="jp-mlinfn-buttons jp-mlinfn-Storage-keep">
       <Button
-        className={PRIMARY}
+        className={isDone ? PLAIN : PRIMARY}
         disabled={isKeeping || files === 0}
         onClick={keep}
       >

@@ -196,6 +196,13 @@ export function formatCount(count: number): string {
 }
 
 /**
+ * 5,002 files
+ */
+export function countFiles(files: number, trans: TranslationBundle): string {
+  return trans._n('%2 file', '%2 files', files, formatCount(files));
+}
+
+/**
  * 3 files, 1.2 GB
  */
 export function describeFiles(
@@ -203,11 +210,7 @@ export function describeFiles(
   bytes: number,
   trans: TranslationBundle
 ): string {
-  return trans.__(
-    '%1, %2',
-    trans._n('%1 file', '%1 files', files),
-    formatBytes(bytes)
-  );
+  return trans.__('%1, %2', countFiles(files, trans), formatBytes(bytes));
 }
 
 /**
