@@ -111,3 +111,23 @@ async def test_who_asks_to_keep_it_is_answered_and_promised_nothing_of_the_hub(i
         datetime.fromisoformat(answer[name].replace("Z", "+00:00")) for name in ("now", "kept_until")
     )
     assert (kept - now).total_seconds() <= 600
+
+
+@pytest.mark.parametrize("ahead", [-7200.0, -1200.0, 0.0, 1200.0, 7200.0])
+async def test_activity_is_told_by_the_hubs_clock_wherever_that_was_set_to(ahead: float) -> None:
+    """Else a server at work is idle for a hub whose clock is ahead, and nobody's page would show it."""
+    with HubApi() as api:
+        client = HubClient(api.place)
+        await client.post_activity(utc_now())
+        api.ahead = ahead
+        now = time.time()
+        await client.post_activity(utc_now())
+        last = api.told[-1]
+        seen, _ = await client.read_own_server()
+        await client.close()
+
+    assert abs(last - (now + ahead)) < 5
+    assert seen is not None
+    assert seen.last_activity is not None
+    # What it was told before its clock was set back is what it has.
+    assert abs(seen.last_activity.timestamp() - (now + max(0.0, -ahead))) < 5

@@ -6,6 +6,7 @@ with HubApi() as api:
     api.told                     # the last activities that it took, seconds since the epoch
     api.requests                 # [(method, path)] so far
     api.silence = "hangs"        # it takes requests and never answers; "dribbles": a byte now and then
+    api.ahead = -7200            # seconds by which its clock is set otherwise
     api.leave()                  # nothing listens any more
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from contextlib import suppress
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +22,7 @@ from types import TracebackType
 from typing import Any, Literal
 
 from jupyter_mlinfn.idle.hub import HubPlace
+from jupyter_mlinfn.times import iso_of
 
 TOKEN = "planted-token-of-the-hub"
 
@@ -30,6 +33,7 @@ class HubApi:
     def __init__(self) -> None:
         self.status: int | None = None
         self.silence: Literal["hangs", "dribbles"] | None = None
+        self.ahead = 0.0
         self.told: list[float] = []
         self.requests: list[tuple[str, str]] = []
         self._left = threading.Event()
@@ -59,6 +63,9 @@ class HubApi:
                 outer._answer(self)
 
             do_GET = do_DELETE = do_POST
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return super().date_time_string(time.time() + outer.ahead if timestamp is None else timestamp)
 
             def log_message(self, *_: Any) -> None:
                 """Not on the tests' output."""
@@ -93,9 +100,12 @@ class HubApi:
         elif status is None and request.command == "POST":
             at = json.loads(body)["servers"][""]["last_activity"]
             self.told.append(datetime.fromisoformat(at.replace("Z", "+00:00")).timestamp())
+        model = json.dumps({"servers": {"": {"last_activity": iso_of(max(self.told, default=0.0))}}}).encode()
+        answer = model if request.command == "GET" else b""
         request.send_response(status or (204 if request.command == "DELETE" else 200))
-        request.send_header("Content-Length", "0")
+        request.send_header("Content-Length", str(len(answer)))
         request.end_headers()
+        request.wfile.write(answer)
 
     def _be_silent(self, request: BaseHTTPRequestHandler) -> None:
         request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Dribble: " if self.silence == "dribbles" else b"")
