@@ -20,9 +20,13 @@ _BESIDE = 4 * _BLOCK
 """Bytes from which a file's hash is computed beside its copying: below, two threads cost more."""
 _WRITE_OUT = 16 * _BLOCK
 """Bytes after which the disk is told to begin writing, for it not to begin with the fsync."""
+_HOLE = 64 * _BLOCK
+"""Bytes of a hole that are hashed before it is looked whether there is time for more."""
 _ZEROS = memoryview(bytes(_BLOCK))
 _MODE = 0o777
 """Of permissions; a program that runs as somebody else (set-user-ID) is not made anew under another owner."""
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""A pipe that took a file's place just now must not make us wait for who writes to it."""
 _NOT_TAKEN = (errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS)
 
 
@@ -104,15 +108,28 @@ class Copier:
                     return self._link(folder, name, status, path, temporary)
                 if reason := not_a_file(status.st_mode):
                     raise LeftError(reason)
-                # A pipe that took its place just now must not make us wait for who writes to it.
-                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-                source = os.open(name, flags, dir_fd=folder)
+                source = os.open(name, _READ, dir_fd=folder)
         except OSError as error:
             raise LeftError(_unreadable(error)) from error
         try:
             if reason := not_a_file(os.fstat(source).st_mode):
                 raise LeftError(reason)
             return self._file(source, path, temporary)
+        finally:
+            os.close(source)
+
+    def is_hole(self, base: int, relative: str) -> bool:
+        """Whether a file has a size and no content."""
+        try:
+            with folder_of(base, relative) as (folder, name):
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                if status.st_blocks or not stat.S_ISREG(status.st_mode):
+                    return False
+                source = os.open(name, _READ, dir_fd=folder)
+        except OSError:
+            return False
+        try:
+            return _next_data(source, 0, status.st_size) == status.st_size
         finally:
             os.close(source)
 
@@ -182,6 +199,7 @@ class Copier:
         while position < size:
             self._check()
             if has_holes and (data := _next_data(source, position, size)) > position:
+                data = min(data, position + _HOLE)
                 hashed.zeros(data - position)
                 position = data
                 continue
@@ -212,9 +230,11 @@ class Copier:
         position = 0
         while True:
             self._check()
-            if has_holes and (data := _next_data(target, position, size)) > position:
+            if has_holes and position < size and (data := _next_data(target, position, size)) > position:
+                data = min(data, position + _HOLE)
                 hashed.zeros(data - position)
                 position = data
+                continue
             block = hashed.buffer()
             count = os.preadv(target, [block], position)
             if not count:

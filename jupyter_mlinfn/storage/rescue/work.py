@@ -198,6 +198,9 @@ class Rescue:
         if time.monotonic() > self._end:
             self._stop.set()
         reason = NO_TIME if self._stop.is_set() else self._headroom.refusal(candidate.weight)
+        if reason and reason != NO_TIME and self._is_hole(candidate):
+            candidate = candidate._replace(weight=0)
+            reason = self._headroom.refusal(0)
         if reason:
             self._leave(candidate, reason)
             return
@@ -208,6 +211,11 @@ class Rescue:
         self._folders.touched(path, self._bases[candidate.base], candidate.relative)
         temporary = f"{temporary_prefix(self._job)}{self._attempt}-{self._count:x}"
         self._pool.submit(self._copy, candidate, path, temporary)
+
+    def _is_hole(self, candidate: Candidate) -> bool:
+        """Such a file has no blocks, as all files have that some storages tell of: its size was taken."""
+        base = self._bases[candidate.base]
+        return candidate.weight > 0 and self._copier.is_hole(base, candidate.relative)
 
     def _may_begin(self, weight: int) -> bool:
         if self._at_work >= THREADS:

@@ -139,6 +139,17 @@ def test_holes_stay_holes_and_count_for_nothing(ground: Ground) -> None:
     assert summary["bytes"] == before.st_blocks * 512
 
 
+def test_a_file_that_is_nothing_but_a_hole_is_kept(ground: Ground) -> None:
+    with (ground.root / "hole").open("wb") as out:
+        out.truncate(100_000_000)
+
+    folder, summary = ground.rescue(limit=1000)
+
+    assert (folder / "hole").stat().st_size == 100_000_000
+    assert (folder / "hole").stat().st_blocks == 0
+    assert (summary["files"], summary["left"]) == (1, 0)
+
+
 def test_a_huge_file_is_left_and_named_and_the_small_ones_are_kept(ground: Ground) -> None:
     for number in range(10):
         (ground.root / f"small{number}").write_bytes(b"x" * 1000)
