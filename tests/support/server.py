@@ -130,17 +130,24 @@ def wait_for(look: Callable[[], Any], timeout: float = 60) -> Any:
 
 @contextmanager
 def running(
-    platform: Platform, *, lab: bool = False, enabled: bool = True, arguments: Sequence[str] = ()
+    platform: Platform,
+    *,
+    lab: bool = False,
+    enabled: bool = True,
+    arguments: Sequence[str] = (),
+    port: int = 0,
 ) -> Iterator[Server]:
     """Start a server on the platform and end it afterwards, however the test went.
 
     Args:
         enabled: with our extension.
+        port: one it had before; 0 for any.
     """
     platform.write_config()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    if not port:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
     log = platform.folder / "server.log"
     with log.open("ab") as output:
         process = subprocess.Popen(

@@ -67,6 +67,18 @@ export class Documents {
     return saved;
   }
 
+  /**
+   * Ask nobody about what has changed in those since they were saved: the end of
+   * its kernel changes a notebook whose cells were running.
+   */
+  disregard(paths: string[]): void {
+    for (const { model, path } of this._dirty()) {
+      if (paths.includes(path)) {
+        model.dirty = false;
+      }
+    }
+  }
+
   private _dirty(): DocumentRegistry.Context[] {
     return this._all().filter(({ model }) => model.dirty);
   }

@@ -132,7 +132,8 @@ const plugin: JupyterFrontEndPlugin<IServerEnd> = {
 
 const NO_DOCUMENTS: IPageDocuments = {
   list: () => ({ open: [], unsaved: [] }),
-  saveAll: async () => ({ open: [], documents: [], failed: [] })
+  saveAll: async () => ({ open: [], documents: [], failed: [] }),
+  disregard: () => undefined
 };
 
 interface IParts {

@@ -10,6 +10,8 @@ export interface IPageDocuments {
   list(): IDocuments;
   /** @param timeout milliseconds after which what is not saved counts as failed */
   saveAll(timeout: number): Promise<ISaved>;
+  /** Ask nobody about what has changed in those since they were saved. */
+  disregard(paths: string[]): void;
 }
 
 /**

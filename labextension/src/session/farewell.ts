@@ -93,7 +93,7 @@ export function farewell(known: IKnown, trans: TranslationBundle): IFarewell {
 
 function sentenceOf(
   stage: Stage,
-  { asked, end, failing, now }: IKnown,
+  { answer, asked, end, failing, now }: IKnown,
   trans: TranslationBundle
 ): string {
   if (stage === 'returned') {
@@ -108,10 +108,12 @@ function sentenceOf(
   }
   const time = formatClock(end?.at ?? now - failing * 1000, now);
   if (asked || end?.asked) {
-    return trans.__(
-      'You asked for it at %1. Thank you: others can use it now.',
-      time
-    );
+    return answer?.server.under_hub
+      ? trans.__(
+          'You asked for it at %1. Thank you: others can use what it held now.',
+          time
+        )
+      : trans.__('You asked for it at %1.', time);
   }
   if (stage === 'stopped') {
     return [trans.__('It was stopped at %1.', time), end?.reason ?? '']

@@ -81,7 +81,7 @@ export class Parting {
       storage: model.storage,
       asked: model.wasAsked || end.model.wasAsked,
       saved: end.saved,
-      unsaved: end.documents.list().unsaved,
+      unsaved: this._unsaved,
       job: this._job,
       failing: connection.failing,
       now: end.model.answer === null ? Date.now() : end.model.now
@@ -96,7 +96,42 @@ export class Parting {
     this._onChanged();
   }
 
+  /**
+   * What was not saved in this page, by its person: when its kernel ends a
+   * notebook changes by itself, and nobody can type while the page is shown.
+   */
+  private get _unsaved(): string[] {
+    const { documents, saved } = this._options.end;
+    const { unsaved } = documents.list();
+    return this._afterSaving === null || this._wasClosed || saved === null
+      ? unsaved
+      : this._afterSaving;
+  }
+
+  private _noteSaving(): void {
+    const { end, model } = this._options;
+    if (!this.isGone && !end.model.isEnding && !model.isStopping) {
+      this._afterSaving = null;
+      this._wasClosed = false;
+    } else if (end.saved !== null) {
+      this._afterSaving ??= end.documents.list().unsaved;
+    }
+  }
+
+  /**
+   * Leave this page; the browser asks about what is really unsaved only.
+   */
+  private _leave(go: () => void): void {
+    const { documents } = this._options.end;
+    const unsaved = this._unsaved;
+    documents.disregard(
+      documents.list().unsaved.filter(path => !unsaved.includes(path))
+    );
+    go();
+  }
+
   private _onChanged(): void {
+    this._noteSaving();
     this._noteJob();
     this._changed.emit();
     if (this._reloadIfIdle()) {
@@ -128,11 +163,14 @@ export class Parting {
         lookNow: () => connection.lookNow(),
         start: async () => {
           await this._untilNoticed();
-          window.location.assign(again().url ?? window.location.href);
+          this._leave(() =>
+            window.location.assign(again().url ?? window.location.href)
+          );
         },
-        reload: () => window.location.reload(),
+        reload: () => this._leave(() => window.location.reload()),
         trans
       });
+      this._wasClosed ||= isClosed;
       this._closedAt = isClosed ? stageOf(this.known) : null;
     } finally {
       this._isShown = false;
@@ -211,16 +249,15 @@ export class Parting {
    * Who has nothing in this page that could be lost has the new server at once.
    */
   private _reloadIfIdle(): boolean {
-    const { connection, end } = this._options;
     if (
-      connection.contact !== 'returned' ||
+      this._options.connection.contact !== 'returned' ||
       this._isReloading ||
-      end.documents.list().unsaved.length > 0
+      this._unsaved.length > 0
     ) {
       return this._isReloading;
     }
     this._isReloading = true;
-    window.location.reload();
+    this._leave(() => window.location.reload());
     return true;
   }
 
@@ -229,6 +266,9 @@ export class Parting {
   private _isShown = false;
   private _isReloading = false;
   private _closedAt: Stage | null = null;
+  /** What this page had not saved once it had saved; null before. */
+  private _afterSaving: string[] | null = null;
+  private _wasClosed = false;
   private _job: IJob | null = null;
   /** undefined before the server was read. */
   private _problem: string | null | undefined;

@@ -157,7 +157,8 @@ export function page(unsaved: string[] = []) {
     saveAll: jest.fn(async (timeout: number) => ({
       documents: unsaved,
       failed: [] as { path: string; reason: string }[]
-    }))
+    })),
+    disregard: jest.fn()
   };
 }
 
