@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -107,6 +108,16 @@ def test_the_badge_goes_with_the_folder(storage_page: Page, storage_lab: Server,
     # The root was asked about before.
     assert [parse_qs(urlsplit(url).query)["path"] for url in asked] == [["private"]]
 
+    handle = page.locator("#jp-main-split-panel > .lm-SplitPanel-handle:visible").first
+    handle.hover()
+    page.mouse.down()
+    page.mouse.move(234, 400)
+    page.mouse.up()
+    box = badge_of(page).bounding_box()
+    assert box is not None
+    assert box["width"] < 200
+    assert badge_of(page).evaluate("node => node.scrollWidth <= node.clientWidth")
+
     badge_of(page).click()
     expect(panel_of(page)).to_contain_text("Files that would be lost")
 
@@ -161,7 +172,7 @@ def test_a_new_notebook_is_moved_with_its_kernel(
     page.get_by_role("button", name="| Idle").wait_for()
     type_in(page, "answer = 6 * 7; print('held', answer)", "held 42")
     shoot(page, "storage-word")
-    [before] = storage_lab.get("api/sessions") or [{}]
+    before = session_of(storage_lab)
 
     word_of(page).get_by_role("button", name="Move to private").click()
     # A name that is taken is left alone.
@@ -172,7 +183,7 @@ def test_a_new_notebook_is_moved_with_its_kernel(
     assert not (root / "Untitled.ipynb").exists()
     shoot(page, "storage-moved")
     type_in(page, "print('still', answer)", "still 42")
-    [after] = storage_lab.get("api/sessions") or [{}]
+    after = session_of(storage_lab)
     assert after["path"] == "private/Untitled-1.ipynb"
     assert after["kernel"]["id"] == before["kernel"]["id"]
     page.keyboard.press("Control+s")
@@ -188,6 +199,13 @@ def test_a_new_notebook_is_moved_with_its_kernel(
     wait_for(lambda: "again" in (root / "Untitled.ipynb").read_text())
     # It was said once of this document.
     expect(word_of(page)).to_have_count(0)
+
+
+def session_of(server: Server) -> dict[str, Any]:
+    """The only one."""
+    _, sessions = server.request("GET", "api/sessions")
+    [session] = cast("list[dict[str, Any]]", sessions)
+    return session
 
 
 def type_in(page: Page, code: str, output: str) -> None:
@@ -267,7 +285,7 @@ def test_the_panel_is_used_by_keys_in_little_room(
     tab_to(page, panel.get_by_role("button", name="Keep in private/rescued"), "Shift+Tab")
     page.keyboard.press("Enter")
     expect(panel.locator(".jp-mlinfn-Job")).to_contain_text("1 file, 1.2 MB kept in private/rescued/")
-    [kept] = [path for path in (storage_lab.platform.root / "private/rescued").rglob("results.csv")]
+    [kept] = (storage_lab.platform.root / "private/rescued").rglob("results.csv")
     assert digest(kept) == hashes["results.csv"]
 
 
