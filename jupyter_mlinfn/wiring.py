@@ -30,7 +30,8 @@ from .jobs.journal import Journal
 from .jobs.manager import JobManager
 from .session.around import Around, Gpus
 from .session.room import SessionRoom
-from .storage.rescue.service import Ground, RescueService
+from .storage.rescue.ground import Ground
+from .storage.rescue.service import RescueService
 from .storage.room import StorageRoom
 
 if TYPE_CHECKING:

@@ -142,21 +142,21 @@ class Account:
         self.begin: Line = {}
         self.attempt = 0
         again: set[str] = set()
-        for line in journal.read(folder, job):
+        for line in journal.read(folder, job, "begin", mark="again"):
             if "begin" in line:
                 self.begin, self.attempt = line, int(line["attempt"])
             elif line.get("again"):
                 again.add(line["kept"])
         self._again = Counter(
             line["kept"]
-            for line in (journal.read(folder, job) if again else ())
-            if "kept" in line and line["kept"] in again
+            for line in (journal.read(folder, job, "kept") if again else ())
+            if line["kept"] in again
         )
 
     def pending(self) -> Iterator[tuple[str, str]]:
         """Where a verified file has not got its name yet: that, and its temporary one."""
-        for line in journal.read(self._folder, self.job):
-            if "kept" in line and self._is_there(line["kept"], line["temporary"]):
+        for line in journal.read(self._folder, self.job, "kept"):
+            if self._is_there(line["kept"], line["temporary"]):
                 yield line["kept"], line["temporary"]
 
     def kept(self) -> Iterator[Line]:
@@ -168,15 +168,13 @@ class Account:
     def left(self) -> Iterator[Line]:
         """What is not there, each once: as the last attempt told it, or else what was planned."""
         if self._whole:
-            for line in journal.read(self._folder, self.job):
-                if "left" in line:
-                    yield _left(line)
+            yield from map(_left, journal.read(self._folder, self.job, "left"))
             return
         attempt = 0
         told: set[str] = set()
         planned: dict[str, int | None] = {}
         there = {line["source"] for line in self._kept_lines() if self._lies_there(line)}
-        for line in journal.read(self._folder, self.job):
+        for line in journal.read(self._folder, self.job, "begin", "left", "plan"):
             if "begin" in line:
                 attempt = int(line["attempt"])
             elif "left" in line and attempt == self.attempt:
@@ -191,21 +189,32 @@ class Account:
 
     def summary(self, *, complete: bool) -> Summary:
         """The numbers."""
-        begin = self.begin
-        summary = Summary(
-            self.job, begin.get("time", ""), begin.get("root", ""), begin.get("home", ""), complete
-        )
+        summary = self._empty(complete=complete)
         for entry in self.kept():
             _add_kept(summary, entry)
         _add_left(summary, self.left())
         return summary
 
+    def write_sums(self, out: IO[bytes], *, complete: bool) -> Summary:
+        """Write `SUMS`, and give the numbers, in one go."""
+        summary = self._empty(complete=complete)
+        for entry in self.kept():
+            _add_kept(summary, entry)
+            if entry.get("sha256"):
+                out.write(sum_line(entry["sha256"], os.fsencode(entry["path"])))
+        _add_left(summary, self.left())
+        return summary
+
+    def _empty(self, *, complete: bool) -> Summary:
+        begin = self.begin
+        return Summary(
+            self.job, begin.get("time", ""), begin.get("root", ""), begin.get("home", ""), complete
+        )
+
     def _kept_lines(self) -> Iterator[Line]:
         """The last line of each file."""
         waiting = dict(self._again)
-        for line in journal.read(self._folder, self.job):
-            if "kept" not in line:
-                continue
+        for line in journal.read(self._folder, self.job, "kept"):
             if (path := line["kept"]) in waiting:
                 waiting[path] -= 1
                 if waiting[path]:
@@ -268,10 +277,7 @@ def write(folder: int, account: Account, *, complete: bool = False) -> Summary:
     """
     prefix = temporary_prefix(account.job)
     with _replaced(folder, prefix + "sums", SUMS) as out:
-        for entry in account.kept():
-            if entry.get("sha256"):
-                out.write(sum_line(entry["sha256"], os.fsencode(entry["path"])))
-    summary = account.summary(complete=complete)
+        summary = account.write_sums(out, complete=complete)
     with _replaced(folder, prefix + "manifest", MANIFEST) as out:
         out.write(f'{{"format": {FORMAT},\n"summary": {json.dumps(asdict(summary))},\n"files": ['.encode())
         _list(out.write, account.kept())

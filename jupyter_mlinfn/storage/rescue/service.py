@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...errors import ConflictError, DependencyError, MlinfnError, from_os_error
+from ...errors import DependencyError, MlinfnError, from_os_error
 from ...jobs.manager import JobManager
 from ...jobs.models import ACTIVE, Job, JobContext, Progress
 from ...threads import in_own_thread
-from .layout import MANIFEST, RESCUED, is_folder_name, printable
-
-if TYPE_CHECKING:
-    from ..walk import Plan
-    from .manifest import Summary
+from . import views
+from .ground import Ground
+from .layout import RESCUED, printable
 
 KIND = "rescue"
 
@@ -30,23 +26,6 @@ _AT_THE_END = 1.0
 _TOLD_IN_LOG = 20
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Ground:
-    """Between which folders is copied.
-
-    Attributes:
-        plan: what would be lost.
-        private: folder that lasts, resolved; None where there is none.
-        why: there is none, a sentence.
-        display: of that folder, as the user knows it.
-    """
-
-    plan: Plan
-    private: str | None
-    why: str = ""
-    display: str = "private"
 
 
 class RescueService:
@@ -98,11 +77,10 @@ class RescueService:
             DependencyError: the storage does not answer.
         """
         ground = await self._ground()
-        private = _private(ground)
-        root = ground.plan.bases[0]
+        private = ground.lasting()
         request: dict[str, Any] = {
-            "paths": None if paths is None else [_absolute(root, path) for path in paths],
-            "without": [_absolute(root, path) for path in without],
+            "paths": None if paths is None else [ground.absolute(path) for path in paths],
+            "without": [ground.absolute(path) for path in without],
             "limit_bytes": limit_bytes,
         }
         for job in await self._active():
@@ -156,13 +134,13 @@ class RescueService:
             raise
         if not done:
             task.cancel()
-            return _nothing("Your private storage did not answer in time.")
+            return views.nothing("Your private storage did not answer in time.")
         error = task.exception()
         if error is None:
             return task.result()
         if not isinstance(error, (MlinfnError, OSError)):
             _log.error("The rescue at the end failed unexpectedly", exc_info=error)
-        return _nothing(" ".join(str(error).splitlines()) or type(error).__name__)
+        return views.nothing(" ".join(str(error).splitlines()) or type(error).__name__)
 
     def last(self) -> Mapping[str, Any] | None:
         """The newest rescue as far as it is known: `{folder, root_path, time, files, bytes, left}`."""
@@ -175,14 +153,14 @@ class RescueService:
             private = ground.private
             try:
                 found = await asyncio.wait_for(
-                    in_own_thread("rescues", lambda: _newest(private)), _ANSWERS_WITHIN
+                    in_own_thread("rescues", lambda: views.newest(private)), _ANSWERS_WITHIN
                 )
             except (OSError, ValueError, asyncio.TimeoutError) as error:
                 _log.warning("What was rescued before is not known: %r", error)
             else:
                 self._looked = True
                 if found is not None and self._last is None:
-                    self._last = _last(ground, *found)
+                    self._last = views.last(ground, *found)
         return {
             "possible": ground.private is not None,
             "reason": ground.why if ground.private is None else "",
@@ -219,10 +197,10 @@ class RescueService:
         if task := self._tidying.get(job.id):
             await asyncio.wait([task])
         ground = await self._ground()
-        private = _private(ground)
+        private = ground.lasting()
         loop = asyncio.get_running_loop()
         end = self._ends.pop(job.id, None)
-        speed = _Speed(loop.time)
+        speed = views.Speed(loop.time)
 
         def on_progress(told: Mapping[str, Any]) -> None:
             context.progress(
@@ -291,7 +269,7 @@ class RescueService:
         result = ended.result or self._results.pop(job.id, None)
         if result is None:
             reason = " ".join(filter(None, (ended.error or {}).values())) if ended.error else ""
-            return _nothing(reason or "There was not time enough to copy anything.")
+            return views.nothing(reason or "There was not time enough to copy anything.")
         if ended.result is None:
             result["problem"] = result["problem"] or "There was not time enough for all of them."
         return result if result["files"] or result["left_count"] else None
@@ -341,90 +319,8 @@ class RescueService:
 
     def _tell(self, ground: Ground, private: str, done: Mapping[str, Any]) -> dict[str, Any]:
         """``#/components/schemas/RescueResult``, and remember it."""
-        summary, name = done["summary"], done["name"]
-        folder = f"{private}/{RESCUED}/{name}" if name else None
-        if name:
-            self._last, self._looked = _last(ground, folder or "", summary), True
+        folder = f"{private}/{RESCUED}/{done['name']}" if done["name"] else None
+        if folder:
+            self._last, self._looked = views.last(ground, folder, done["summary"]), True
             self._changed()
-        return {
-            "folder": folder,
-            "root_path": _root_path(ground, folder) if folder else None,
-            "files": summary["files"],
-            "bytes": summary["bytes"],
-            "manifest": f"{folder}/{MANIFEST}" if folder and not done["problem"] else None,
-            "left": summary["told_left"],
-            "left_count": summary["left"],
-            "left_bytes": summary["left_bytes"],
-            "changed": summary["told_changed"],
-            "problem": done["problem"],
-        }
-
-
-class _Speed:
-    """How long it takes, from how long it took."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._began: tuple[float, int] | None = None
-
-    def seconds_left(self, done: int | None, total: int | None) -> float | None:
-        if done is None or total is None:
-            return None
-        now = self._clock()
-        if self._began is None:
-            self._began = now, done
-        since, at_first = self._began
-        if now - since < 2 or done <= at_first:
-            return None
-        return round(max(0, total - done) * (now - since) / (done - at_first), 1)
-
-
-def _private(ground: Ground) -> str:
-    if ground.private is None:
-        raise ConflictError(
-            "Nothing can be rescued.",
-            reason=ground.why,
-            hint="Download what you need, or ask your administrator for private storage.",
-        )
-    return ground.private
-
-
-def _absolute(root: str, path: str) -> str:
-    return path if path.startswith("/") else f"{root.rstrip('/')}/{path}"
-
-
-def _root_path(ground: Ground, path: str) -> str | None:
-    root = ground.plan.bases[0].rstrip("/") + "/"
-    return path.removeprefix(root) if path.startswith(root) else None
-
-
-def _last(ground: Ground, folder: str, summary: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "folder": folder,
-        "root_path": _root_path(ground, folder),
-        **{name: summary[name] for name in ("time", "files", "bytes", "left")},
-    }
-
-
-def _newest(private: str) -> tuple[str, Mapping[str, Any]] | None:
-    """The folder of the newest rescue in which something is kept, and its numbers. Blocks."""
-    from pathlib import Path
-
-    from .manifest import read_summary
-
-    try:
-        names = os.listdir(f"{private}/{RESCUED}")  # noqa: PTH208 - names only
-    except FileNotFoundError:
-        return None
-    for name in sorted(filter(is_folder_name, names), reverse=True):
-        folder = f"{private}/{RESCUED}/{name}"
-        summary: Summary | None = read_summary(Path(folder))
-        if summary is not None and summary.files:
-            return folder, asdict(summary)
-    return None
-
-
-def _nothing(problem: str) -> dict[str, Any]:
-    """The result of a rescue of which nothing is known but that it failed."""
-    missing = dict.fromkeys(("folder", "root_path", "manifest", "left_count", "left_bytes"))
-    return {**missing, "files": 0, "bytes": 0, "left": [], "changed": [], "problem": problem}
+        return views.result(ground, folder, done)

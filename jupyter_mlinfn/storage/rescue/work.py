@@ -40,6 +40,8 @@ _COMMIT_EVERY = 0.25
 """Seconds after which verified files get their names, at the latest."""
 _TELL_EVERY = 0.2
 """Seconds between two messages of progress."""
+_TO_LIST = 25e-6
+"""Seconds for a file in the manifest, to be kept of a limited time."""
 NO_TIME = "There was no time left for it."
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OF_ONE_FILE = frozenset(
@@ -195,8 +197,7 @@ class Rescue:
             self._collect(wait=True)
         while not self._done.empty():
             self._collect(wait=False)
-        if time.monotonic() > self._end:
-            self._stop.set()
+        self._look_at_the_clock()
         reason = NO_TIME if self._stop.is_set() else self._headroom.refusal(candidate.weight)
         if reason and reason != NO_TIME and self._is_hole(candidate):
             candidate = candidate._replace(weight=0)
@@ -245,8 +246,7 @@ class Rescue:
             outcome = None
         if outcome is not None:
             self._take(outcome)
-        if time.monotonic() > self._end:
-            self._stop.set()
+        self._look_at_the_clock()
         if self._verified and self._is_time():
             self._commit()
         self._say_progress("copying")
@@ -270,6 +270,10 @@ class Rescue:
             self._leave(candidate, f"Your private storage does not take it: {said}.")
         else:
             self._fail(outcome.error)
+
+    def _look_at_the_clock(self) -> None:
+        if time.monotonic() + (self._kept + self._left) * _TO_LIST > self._end:
+            self._stop.set()
 
     def _is_time(self) -> bool:
         if len(self._verified) >= _COMMIT_FILES or time.monotonic() - self._since > _COMMIT_EVERY:
@@ -356,7 +360,7 @@ class Rescue:
     def _finish(self, rescued: int, name: str) -> dict[str, Any]:
         self._say_progress("finishing", force=True)
         if not self._kept and self._attempt == 1:
-            lines = [*journal.read(self._folder, self._job), *self._lines]
+            lines = [*journal.read(self._folder, self._job, "left"), *self._lines]
             summary = manifest.of_left(self._job, lines)
             claim.remove(rescued, name, self._job)
             return {"name": None, "summary": summary, "problem": None}

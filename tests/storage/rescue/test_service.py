@@ -19,8 +19,8 @@ from jupyter_mlinfn.errors import ConflictError
 from jupyter_mlinfn.jobs.journal import Journal
 from jupyter_mlinfn.jobs.manager import JobManager
 from jupyter_mlinfn.jobs.models import Job
+from jupyter_mlinfn.storage.rescue.ground import Ground as Between
 from jupyter_mlinfn.storage.rescue.layout import journal_name
-from jupyter_mlinfn.storage.rescue.service import Ground as Between
 from jupyter_mlinfn.storage.rescue.service import RescueService
 from jupyter_mlinfn.storage.walk import Plan
 
