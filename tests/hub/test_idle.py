@@ -8,9 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from ..support.hub import Hub, HubServer, HubSettings, ServerSettings, hub_running
+from ..support.proof import note
 from ..support.server import wait_for
 
 TIMEOUT = 8.0
@@ -127,6 +129,24 @@ def test_with_the_hub_down_nothing_is_worse_than_it_must(tmp_path: Path, moment:
         process.wait(90)
 
     assert record(server)["why"] == "idle"
+
+
+def test_a_hub_that_hangs_makes_the_stop_a_few_seconds_late(tmp_path: Path) -> None:
+    with hub_running(tmp_path / "hub") as hub:
+        server = hub.start("ada", settings=MAY_STOP)
+        process = server.process()
+        assert process is not None
+        answer = idle(server)
+        due = time.monotonic() + _seconds(answer["now"], answer["next"]["time"])
+        hub.suspend_hub()
+        # Its parent, the hub, does not hear of its end.
+        wait_for(lambda: process.status() == psutil.STATUS_ZOMBIE, 60)
+        late = time.monotonic() - due
+    note(f"{late:.1f} s late with a real hub that hangs")
+
+    assert record(server)["why"] == "idle"
+    # It waits 2 s for the hub to be held off, 1 s for pages, 5 s for the hub to stop it, and ends.
+    assert late < 15
 
 
 def direct_url(hub: Hub, server: HubServer) -> Any:

@@ -105,6 +105,10 @@ class Hub:
         _kill([lost, *services])
         self._processes.pop("hub").wait(20)
 
+    def suspend_hub(self) -> None:
+        """It takes connections and answers none any more."""
+        psutil.Process(self._processes["hub"].pid).suspend()
+
     def kill_proxy(self) -> None:
         proxy = self._processes.pop("proxy")
         _kill([psutil.Process(proxy.pid)])
