@@ -41,6 +41,15 @@ export function rescuePresenter(
             .filter(part => part)
             .join(' ');
     },
+    cancelled: job => {
+      const rescued = resultOf(job);
+      return rescued?.files
+        ? trans.__('Cancelled: %1', describeRescued(rescued, trans))
+        : trans.__(
+            'Keeping files was cancelled. What was copied until then is whole, and stays in %1.',
+            String(job.subject.folder ?? 'private')
+          );
+    },
     interrupted: () =>
       trans.__('Keeping files was interrupted when the server stopped.'),
     actions: job => {

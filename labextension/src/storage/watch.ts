@@ -15,6 +15,9 @@ import type { Mover } from './move';
 import type { Notices } from './notice';
 import { nameOfPrivate } from './words';
 
+/** Milliseconds without a word from the server before the folder is asked about again. */
+const QUIET = 1500;
+
 export interface IRoom {
   app: JupyterFrontEnd;
   actions: StorageActions;
@@ -116,7 +119,12 @@ function followFolder(room: IRoom): void {
     }
   };
   browser.model.pathChanged.connect(() => void look());
-  places.forgotten.connect(() => void look());
+  // While files are counted the server says again and again that there is more to read.
+  let quiet = 0;
+  places.forgotten.connect(() => {
+    clearTimeout(quiet);
+    quiet = window.setTimeout(() => void look(), QUIET);
+  });
   void browser.model.restored.then(look);
 }
 

@@ -150,7 +150,7 @@ describe('the storage panel', () => {
     const { container, executed, jobsModel } = await show(answer());
     const running = job({ id: 'r1', kind: 'rescue' });
     act(() => jobsModel.adopt(running));
-    act(() =>
+    await act(async () =>
       jobsModel.adopt({
         ...running,
         state: 'done',
@@ -181,6 +181,22 @@ describe('the storage panel', () => {
     expect(executed).toEqual([
       ['filebrowser:go-to-path', { path: '/private/rescued/1' }]
     ]);
+  });
+
+  it('says what stays of a cancelled one, and reads again', async () => {
+    const { container, jobsModel, source } = await show(answer());
+    const running = job({
+      id: 'r1',
+      kind: 'rescue',
+      subject: { folder: 'private/rescued' }
+    });
+    act(() => jobsModel.adopt(running));
+    const before = source.read.mock.calls.length;
+    await act(async () => jobsModel.adopt({ ...running, state: 'cancelled' }));
+    expect(container.textContent).toContain(
+      'Keeping files was cancelled. What was copied until then is whole, and stays in private/rescued.'
+    );
+    expect(source.read).toHaveBeenCalledTimes(before + 1);
   });
 
   it('opens folders where there are many files', async () => {
