@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_core.application import JupyterApp
 from traitlets.config import Config
@@ -19,6 +19,9 @@ from traitlets.config import Config
 from . import __version__
 from .config import ROOT_VARIABLE, MlinfnConfig
 from .errors import BadInputError, MlinfnError
+
+if TYPE_CHECKING:
+    from .idle.last_stop import LastStop
 
 
 class CommandLineConfig(MlinfnConfig, JupyterApp):
@@ -108,6 +111,20 @@ def _storage(parser: argparse.ArgumentParser) -> None:
     commands.add_arguments(parser, load_config)
 
 
+def _stop(parser: argparse.ArgumentParser) -> None:
+    from .session import commands
+
+    def last_stop() -> LastStop:
+        from .envs.places import Places
+        from .idle.last_stop import LastStop
+
+        config, root = load_config(None)
+        places = Places.find(root, config.private_dir, config.shared_environments)
+        return LastStop(places.state, places.anchor, os.environ.get("JUPYTERHUB_SERVER_NAME", ""))
+
+    commands.add_arguments(parser, last_stop)
+
+
 def _demo(parser: argparse.ArgumentParser) -> None:
     from .demo import command
 
@@ -120,6 +137,7 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "gpu": ("my GPU: how full it is, and what holds it", _gpu),
     "idle": ("when this server is stopped, and to keep it", _idle),
     "storage": ("what lasts, what would be lost, and to rescue it", _storage),
+    "stop": ("give back all that this server holds, and lose nothing", _stop),
     "demo": ("a small platform in a folder, to try everything out", _demo),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -13,6 +14,7 @@ from .around import Terminal
 _SHELLS = frozenset(("bash", "sh", "dash", "zsh", "fish", "ksh", "mksh", "csh", "tcsh", "ash", "busybox"))
 _INTERPRETERS = ("python", "perl", "ruby", "node", "julia", "Rscript")
 _MOST = 20
+_US = re.compile(r"(.*/)?jupyter-mlinfn|jupyter_mlinfn\.cli")
 
 
 def programs(terminals: Sequence[Terminal]) -> list[dict[str, Any]]:
@@ -37,6 +39,9 @@ def _below(pid: int) -> Iterator[str]:
                 continue
             name, arguments = child.name(), child.cmdline()[1:]
         except psutil.Error:
+            continue
+        if "stop" in arguments and any(_US.fullmatch(each) for each in (name, *arguments)):
+            # Whoever asks for the stop from there.
             continue
         script = next((each for each in arguments if not each.startswith("-")), None)
         if name.lstrip("-") in _SHELLS and script is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from jupyter_mlinfn.idle.deadlines import ServerRules
 from jupyter_mlinfn.idle.ending import Limits
 from jupyter_mlinfn.idle.hubside import HubSide
 from jupyter_mlinfn.idle.models import Moment, Policy, Signal, SignalSource
+from jupyter_mlinfn.idle.others import Others
 from jupyter_mlinfn.idle.policy import Culler
 from jupyter_mlinfn.idle.service import Around, Away, IdleService
 from jupyter_mlinfn.idle.sources.page import PageSource
@@ -88,6 +89,31 @@ class OtherHub:
         return self.up and self.may_stop
 
 
+class Copies:
+    """The other side of a rescue: what it was asked for, and what it answers when a test lets it."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Sequence[str] | None, float]] = []
+        self.result: Mapping[str, Any] | None = None
+        self.error: Exception | None = None
+        self.go = asyncio.Event()
+        self.cancelled = False
+
+    async def __call__(
+        self, paths: Sequence[str] | None, seconds: float, began: Callable[[str], None]
+    ) -> Mapping[str, Any] | None:
+        self.asked.append((paths, seconds))
+        began("job-of-the-rescue")
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
 class World:
     """One service and what is around it."""
 
@@ -100,6 +126,7 @@ class World:
         environment: Mapping[str, str] | None = None,
         away: Away | None = None,
         limits: Limits = QUICK,
+        copies: bool = False,
     ) -> None:
         self.clock = SleepyClock()
         self.started = self.clock.now
@@ -109,6 +136,9 @@ class World:
         self.records: list[Mapping[str, Any]] = []
         self.storage_error: OSError | None = None
         self.ended = asyncio.Event()
+        self.copies = Copies()
+        self.moves = 0
+        self.lost: Mapping[str, int] | None = None
         self.other_hub = OtherHub(self.clock)
         policy, culler = policy or Policy(3600.0), culler or Culler()
         clocks = self.clock.clocks()
@@ -121,6 +151,9 @@ class World:
             self.ended.set,
             away,
             self.page,
+            Others(self.copies, lambda: {"gpu": ["MIG 1g.5gb"]}, lambda: self.lost, self._moved)
+            if copies
+            else Others(),
         )
         self.service = IdleService(
             Account(
@@ -160,6 +193,9 @@ class World:
 
     def _changed(self) -> None:
         self.changes += 1
+
+    def _moved(self) -> None:
+        self.moves += 1
 
     def _write(self, body: Mapping[str, Any]) -> None:
         if self.storage_error is not None:
