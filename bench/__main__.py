@@ -16,7 +16,21 @@ from pathlib import Path
 from jupyter_mlinfn.demo.channel import build_channel, default_folder
 from tests.support.proof import sample
 
-from . import bundle, change, create, gpu, idle, lag, listing, memory, page, small_flavour, startup, storage
+from . import (
+    bundle,
+    change,
+    create,
+    gpu,
+    idle,
+    lag,
+    listing,
+    memory,
+    page,
+    rescue,
+    small_flavour,
+    startup,
+    storage,
+)
 from .report import Machine, Section, say
 
 _PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
@@ -49,6 +63,7 @@ def main() -> None:
             "memory": lambda: _memory(scratch, options.records),
             "gpu": lambda: gpu.measure(scratch, sample(1, 4), sample(3, 10)),
             "idle": lambda: idle.measure(scratch, sample(1, 5), sample(31, 120)),
+            "rescue": lambda: rescue.measure(scratch / "rescue", sample(3, 9)),
             "storage": lambda: [storage.measure(scratch, sample(3, 15))],
         }
         if unknown := set(options.only or ()) - set(questions):

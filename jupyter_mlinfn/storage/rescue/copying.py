@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
+import mmap
 import os
 import stat
 import threading
@@ -191,6 +193,7 @@ class Copier:
 
     def _content(self, source: int, target: int, status: os.stat_result) -> tuple[str, int]:
         """Copy what is there now; its hash, and how much it was."""
+        _past_memory(target, on=False)
         os.ftruncate(target, 0)
         size, told = status.st_size, 0
         has_holes = _has_holes(status)
@@ -228,25 +231,35 @@ class Copier:
     def _read_back(self, target: int, size: int, *, has_holes: bool) -> str:
         hashed = self._hashed(size)
         position = 0
-        while True:
+        direct = size >= _BLOCK and _past_memory(target, on=True)
+        while position < size:
             self._check()
-            if has_holes and position < size and (data := _next_data(target, position, size)) > position:
+            if has_holes and (data := _next_data(target, position, size)) > position:
                 data = min(data, position + _HOLE)
                 hashed.zeros(data - position)
                 position = data
                 continue
             block = hashed.buffer()
-            count = os.preadv(target, [block], position)
+            try:
+                count = os.preadv(target, [block], position)
+            except OSError as error:
+                if not direct or error.errno != errno.EINVAL:
+                    raise
+                direct = _past_memory(target, on=False)
+                continue
             if not count:
-                return hashed.hexdigest()
+                break
+            count = min(count, size - position)
             hashed.feed(block[:count])
             position += count
+        return hashed.hexdigest()
 
     def _hashed(self, size: int) -> _Hash:
         """A hash for a file of that size, with this thread's buffers."""
         local = self._local
         if not hasattr(local, "buffers"):
-            local.buffers = [memoryview(bytearray(_BLOCK)) for _ in range(2)]
+            # Of whole pages, as reading past the memory needs them.
+            local.buffers = [memoryview(mmap.mmap(-1, _BLOCK)) for _ in range(2)]
             local.beside = None
         if size < _BESIDE:
             return _Hash(local.buffers, None)
@@ -351,6 +364,16 @@ def _drop(target: int, position: int = 0, length: int = 0) -> None:
     reads the disk (posix_fadvise(2), POSIX_FADV_DONTNEED). A hint: a file system may not take it."""
     with suppress(OSError):
         os.posix_fadvise(target, position, length, os.POSIX_FADV_DONTNEED)
+
+
+def _past_memory(target: int, *, on: bool) -> bool:
+    """Have reading ask the storage itself (open(2), O_DIRECT), where it can; whether it does."""
+    flags = fcntl.fcntl(target, fcntl.F_GETFL)
+    try:
+        fcntl.fcntl(target, fcntl.F_SETFL, flags | os.O_DIRECT if on else flags & ~os.O_DIRECT)
+    except OSError:
+        return False
+    return on
 
 
 def _attributes(source: int, target: int, status: os.stat_result) -> None:
