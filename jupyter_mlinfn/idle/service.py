@@ -217,7 +217,7 @@ class IdleService:
         now = self.clocks.now()
         self.pages.hear(report, now)
         if (ago := report.get("input_seconds_ago")) is not None:
-            self.around.page.report(report["page"], input_seconds_ago=ago)
+            self.around.page.report(input_seconds_ago=ago)
             self.account.keep(await self.around.page.look(now), now)
             self.ending.person_at(now - ago)
         if self.ending.phase is not None:
