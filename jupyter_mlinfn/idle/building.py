@@ -91,5 +91,6 @@ def _report(
     client = HubClient(place)
     if config.idle_report_to_hub:
         return install_activity_report(server, account, client=client)
-    # Only what somebody asked for is told: keep-alive, and the stop; nothing is declared.
+    # Told beside Jupyter Server's own figure, which stays and is never earlier: for the deadlines need one
+    # that the hub took, and keep-alive one that is later. Nothing is declared.
     return ActivityReport(client, account, server.web_app.last_activity, {}, server.log)
