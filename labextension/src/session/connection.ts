@@ -21,7 +21,7 @@ export class Connection implements IDisposable {
   constructor(options: IConnectionOptions) {
     this._options = options;
     window.addEventListener('online', this._onHint);
-    window.addEventListener('offline', this._onHint);
+    window.addEventListener('offline', this._onOffline);
     document.addEventListener('visibilitychange', this._onHint);
   }
 
@@ -80,7 +80,7 @@ export class Connection implements IDisposable {
     this._isDisposed = true;
     clearTimeout(this._timer);
     window.removeEventListener('online', this._onHint);
-    window.removeEventListener('offline', this._onHint);
+    window.removeEventListener('offline', this._onOffline);
     document.removeEventListener('visibilitychange', this._onHint);
     Signal.clearData(this);
   }
@@ -161,6 +161,16 @@ export class Connection implements IDisposable {
     ) {
       this._pause = PAUSE.first;
       void this.lookNow();
+    }
+  };
+
+  /**
+   * The browser knows sooner than who asks the server now and then; it may be
+   * wrong of a server on this computer.
+   */
+  private _onOffline = (): void => {
+    if (document.visibilityState === 'visible') {
+      this.suspect();
     }
   };
 

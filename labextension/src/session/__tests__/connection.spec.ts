@@ -152,6 +152,16 @@ describe('Connection', () => {
     connection.dispose();
   });
 
+  it('looks when the browser says that there is no network', async () => {
+    const { connection, look, told } = await begin(OFFLINE);
+    told.look = silent;
+    window.dispatchEvent(new Event('offline'));
+    await tick(3000);
+    expect(look.mock.calls.length).toBeGreaterThan(1);
+    expect(connection.contact).toBe('interrupted');
+    connection.dispose();
+  });
+
   it('forgets what was over at the first look', async () => {
     const { connection, contacts, look } = await begin();
     connection.suspect();

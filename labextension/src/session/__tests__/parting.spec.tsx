@@ -1,4 +1,3 @@
-import { Notification } from '@jupyterlab/apputils';
 import { nullTranslator } from '@jupyterlab/translation';
 import { Signal } from '@lumino/signaling';
 import { act, fireEvent, render, screen } from '@testing-library/react';
@@ -84,7 +83,6 @@ describe('parting from a server', () => {
 
   afterEach(() => {
     jest.useRealTimers();
-    Notification.dismiss();
   });
 
   it('shows a page once it is gone, which goes when it is back', async () => {
@@ -156,8 +154,11 @@ describe('parting from a server', () => {
     new Interruption(connection, trans);
     told.look = { status: 0, started: null };
     told.online = false;
-    const said = (): string[] =>
-      Notification.manager.notifications.map(({ message }) => message);
+    const said = (): (string | null)[] =>
+      Array.from(
+        document.querySelectorAll('.jp-mlinfn-Interruption p'),
+        ({ textContent }) => textContent
+      );
     await act(async () => {
       connection.suspect();
       await jest.advanceTimersByTimeAsync(500);
