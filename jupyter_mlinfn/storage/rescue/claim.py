@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 
 from ...errors import ConflictError, NotFoundError
 from .layout import MANIFEST, RESCUED, SUMS, folder_name, journal_name, temporary_prefix
-from .manifest import Account
+from .manifest import Account, Summary, finished
 from .places import FOLDER, folder_of
 
 
@@ -67,6 +67,24 @@ def find(folder: int, created: str, job: str) -> str | None:
         with suppress(OSError):
             os.stat(f"{name}/{journal_name(job)}", dir_fd=folder, follow_symlinks=False)
             return name
+    return None
+
+
+def find_finished(folder: int, created: str, job: str) -> tuple[str, Summary] | None:
+    """The name of the job's folder where it came to its end, with its numbers: it may have been killed
+    before it could tell.
+
+    Raises:
+        OSError: the storage does not give it.
+    """
+    for name in _names(folder, created):
+        inner = os.open(name, FOLDER, dir_fd=folder)
+        try:
+            summary = finished(inner)
+        finally:
+            os.close(inner)
+        if summary is not None and summary.job == job:
+            return name, summary
     return None
 
 

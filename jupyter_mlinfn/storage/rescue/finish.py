@@ -30,6 +30,8 @@ def finish(request: Mapping[str, Any]) -> dict[str, Any]:
     try:
         with claim.rescued(private, make=False) as rescued, ExitStack() as stack:
             name = claim.find(rescued, created, job)
+            if name is None and (done := claim.find_finished(rescued, created, job)):
+                return {"name": done[0], "summary": done[1], "problem": None}
             if name is None:
                 claim.remove_empty(rescued, created)
                 return nothing

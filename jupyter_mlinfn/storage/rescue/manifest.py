@@ -101,15 +101,28 @@ def read_manifest(folder: Path) -> Manifest | None:
 def read_summary(folder: Path) -> Summary | None:
     """The numbers only, without reading all of a finished manifest; else as `read_manifest`."""
     with _opened(folder) as descriptor:
-        names = _names(descriptor)
-        if MANIFEST in names and not any(job_of(name) for name in names):
-            source = os.open(MANIFEST, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptor)
-            with os.fdopen(source, encoding="utf-8") as file, suppress(ValueError, TypeError):
-                file.readline()
-                line = file.readline().removeprefix('"summary": ').rstrip().removesuffix(",")
-                return Summary(**json.loads(line))
+        summary = finished(descriptor)
+    if summary is not None:
+        return summary
     found = read_manifest(folder)
     return found.summary if found is not None else None
+
+
+def finished(folder: int) -> Summary | None:
+    """The numbers of a rescue that came to its end, from the first lines of its manifest; None for another.
+
+    Raises:
+        OSError: the storage does not give it.
+    """
+    names = _names(folder)
+    if MANIFEST not in names or any(job_of(name) for name in names):
+        return None
+    source = os.open(MANIFEST, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    with os.fdopen(source, encoding="utf-8") as file, suppress(ValueError, TypeError):
+        file.readline()
+        line = file.readline().removeprefix('"summary": ').rstrip().removesuffix(",")
+        return Summary(**json.loads(line))
+    return None
 
 
 def _names(folder: int) -> list[str]:

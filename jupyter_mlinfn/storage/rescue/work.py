@@ -115,6 +115,8 @@ class Rescue:
             first = next(groups, None)
             rescued = stack.enter_context(claim.rescued(self._private, make=True))
             name = claim.find(rescued, self._created, self._job)
+            if name is None and (done := claim.find_finished(rescued, self._created, self._job)):
+                return {"name": done[0], "summary": done[1], "problem": None}
             if name is None and first is None:
                 return {"name": None, "summary": manifest.of_left(self._job, self._lines), "problem": None}
             resumed = name is not None

@@ -133,6 +133,15 @@ def test_with_the_sources_gone_it_says_what_is_lost(killed: Killed) -> None:
     assert {Path(entry["path"]).name for entry in manifest(folder)["left"]} == {"half", "never"}
 
 
+def test_a_kill_after_the_end_and_before_it_was_told_copies_nothing_twice(ground: Ground) -> None:
+    (ground.root / "x").write_text("x")
+    folder, summary = ground.rescue()
+
+    assert ground.run("finish")["result"] == {"name": folder.name, "summary": summary, "problem": None}
+    assert ground.rescue() == (folder, summary)
+    assert list(ground.rescued.iterdir()) == [folder]
+
+
 def test_a_kill_before_anything_was_kept_leaves_nothing(ground: Ground) -> None:
     killed = Killed(ground)
     killed.source("half", "x")
