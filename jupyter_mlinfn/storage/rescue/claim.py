@@ -72,19 +72,16 @@ def find(folder: int, created: str, job: str) -> str | None:
 
 def find_finished(folder: int, created: str, job: str) -> tuple[str, Summary] | None:
     """The name of the job's folder where it came to its end, with its numbers: it may have been killed
-    before it could tell.
-
-    Raises:
-        OSError: the storage does not give it.
-    """
+    before it could tell."""
     for name in _names(folder, created):
-        inner = os.open(name, FOLDER, dir_fd=folder)
-        try:
-            summary = finished(inner)
-        finally:
-            os.close(inner)
-        if summary is not None and summary.job == job:
-            return name, summary
+        with suppress(OSError):
+            inner = os.open(name, FOLDER, dir_fd=folder)
+            try:
+                summary = finished(inner)
+            finally:
+                os.close(inner)
+            if summary is not None and summary.job == job:
+                return name, summary
     return None
 
 

@@ -67,9 +67,8 @@ def told(job: Mapping[str, Any]) -> str:
     lines = []
     if result["folder"]:
         where = result["root_path"] or result["folder"]
-        lines.append(
-            f"{_files(result['files'])} ({in_words(result['bytes'])}) are kept in {printable(where)}"
-        )
+        size = in_words(result["bytes"])
+        lines.append(f"Kept: {_files(result['files'])} ({size}) in {printable(where)}")
         lines.append("Verified; to do so again: sha256sum -c SHA256SUMS in that folder.")
     elif not result["left_count"]:
         lines.append("There is nothing that would be lost.")

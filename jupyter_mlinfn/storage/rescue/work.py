@@ -13,7 +13,7 @@ import queue
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
@@ -29,6 +29,7 @@ from .journal import BusyError, Journal, Line
 from .layout import RESCUED, journal_name, path_in_rescue, temporary_prefix
 from .passes import Candidate, Total, smallest_first
 from .places import FOLDER, folder_of
+from .telling import Say, Telling
 
 THREADS = 8
 """Copies at a time of small files: the disk takes what several wait for in one go."""
@@ -38,8 +39,6 @@ _COMMIT_FILES = 200
 _COMMIT_BYTES = 256 * 1024**2
 _COMMIT_EVERY = 0.25
 """Seconds after which verified files get their names, at the latest."""
-_TELL_EVERY = 0.2
-"""Seconds between two messages of progress."""
 _TO_LIST = 25e-6
 """Seconds for a file in the manifest, to be kept of a limited time."""
 NO_TIME = "There was no time left for it."
@@ -51,8 +50,6 @@ _OF_ONE_FILE = frozenset(
     )
 )
 """What a storage says of one file; of anything else all others would fail as well."""
-
-Say = Callable[[str, Mapping[str, Any]], None]
 
 
 class _Outcome(NamedTuple):
@@ -83,7 +80,7 @@ class Rescue:
         self._limit = request.get("limit")
         seconds = request.get("seconds")
         self._end = time.monotonic() + seconds if seconds is not None else float("inf")
-        self._say = say
+        self._telling = Telling(say)
         self._stop = threading.Event()
         self._done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
         self._at_work = self._weight_at_work = 0
@@ -94,10 +91,6 @@ class Rescue:
         self._kept = 0
         self._fatal: OSError | None = None
         self._count = 0
-        self._moved = 0
-        self._moving = threading.Lock()
-        self._told = 0.0
-        self._said: Mapping[str, Any] = {}
         self._total = Total()
         self._walks = 0
         two_bases = len(self._plan.bases) > 1 and not within(self._plan.bases[1], self._plan.bases[0])
@@ -109,7 +102,7 @@ class Rescue:
         Raises:
             MlinfnError, OSError: nothing more can be written; what is kept stays.
         """
-        self._say_progress("preparing", force=True)
+        self._telling.tell("preparing")
         with ExitStack() as stack:
             groups = smallest_first(self._walk, self._wanted, self._total)
             first = next(groups, None)
@@ -138,7 +131,7 @@ class Rescue:
             for descriptor in self._bases.values():
                 stack.callback(os.close, descriptor)
             self._folders = Folders(self._folder)
-            self._copier = Copier(self._folder, self._stop, self._move)
+            self._copier = Copier(self._folder, self._stop, self._telling.moved)
             with ThreadPoolExecutor(THREADS, "copy") as self._pool:
                 try:
                     self._all(first, groups)
@@ -192,7 +185,7 @@ class Rescue:
         if self._attempt > 1 and self._is_kept(candidate, path):
             self._headroom.count(candidate.weight)
             self._kept += 1
-            self._move(candidate.weight)
+            self._telling.moved(candidate.weight)
             self._folders.touched(path, self._bases[candidate.base], candidate.relative)
             return
         while self._at_work and not self._may_begin(candidate.weight):
@@ -251,7 +244,7 @@ class Rescue:
         self._look_at_the_clock()
         if self._verified and self._is_time():
             self._commit()
-        self._say_progress("copying")
+        self._tell("copying")
 
     def _take(self, outcome: _Outcome) -> None:
         candidate = outcome.candidate
@@ -360,7 +353,7 @@ class Rescue:
         return same and stat.S_IFMT(kept.st_mode) == stat.S_IFMT(source.st_mode)
 
     def _finish(self, rescued: int, name: str) -> dict[str, Any]:
-        self._say_progress("finishing", force=True)
+        self._tell("finishing", at_once=True)
         if not self._kept and self._attempt == 1:
             lines = [*journal.read(self._folder, self._job, "left"), *self._lines]
             summary = manifest.of_left(self._job, lines)
@@ -380,25 +373,8 @@ class Rescue:
         os.fsync(self._folder)
         return {"name": name, "summary": summary, "problem": None}
 
-    def _move(self, count: int) -> None:
-        with self._moving:
-            self._moved += count
-
-    def _say_progress(self, phase: str, *, force: bool = False) -> None:
-        at = time.monotonic()
-        if force or at - self._told >= _TELL_EVERY:
-            self._told = at
-            known = phase != "preparing"
-            said = {
-                "phase": phase,
-                "files_done": self._kept if known else None,
-                "files_total": self._total.files if known else None,
-                "bytes_done": self._moved if known else None,
-                "bytes_total": self._total.bytes if known else None,
-            }
-            if said != self._said:
-                self._said = said
-                self._say("progress", said)
+    def _tell(self, phase: str, *, at_once: bool = False) -> None:
+        self._telling.tell(phase, self._kept, self._total, at_once=at_once)
 
 
 class _Named(Skipped):
