@@ -1,0 +1,136 @@
+"""The same on a real hub: it says stopped, and "Start again" leads to the right server.
+
+With the scope to stop one's own server and without; the default server and a named one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from ..support.hub import Hub, HubServer, hub_running
+from ..support.hub_settings import HubSettings, ServerSettings
+from ..support.server import wait_for
+from .conftest import Shoot, setting
+from .test_gpu import notebook, run_in
+from .test_idle import edit
+from .test_session import (
+    SLOW,
+    calm_of,
+    card_of,
+    dialog_of,
+    fact_of,
+    fill,
+    free_of,
+    has_shown_no_core_dialog,
+    line_of,
+    pages,
+    watch_for_core,
+)
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    with hub_running(tmp_path_factory.mktemp("hub") / "hub", HubSettings(poll_every=2)) as hub:
+        yield hub
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    with pages(browser) as context:
+        yield context
+
+
+def start(hub: Hub, user: str, name: str = "", *, own_server: bool) -> HubServer:
+    server = HubServer(hub, user, name)
+    platform = server.platform
+    setting(platform, "@jupyterlab/apputils-extension/notification", {"fetchNews": "false"})
+    root = platform.root
+    storage = {"ephemeral_folders": [str(root)], "persistent_folders": [str(root / "private")]}
+    return hub.start(
+        user, name, settings=ServerSettings(own_server=own_server, config={"StorageConfig": storage})
+    )
+
+
+def open_lab(page: Page, server: HubServer) -> None:
+    page.context.add_cookies(server.hub.cookies(server.user))  # type: ignore[arg-type]
+    page.goto(f"{server.url}/lab?reset")
+    page.locator(".jp-Launcher").wait_for()
+    watch_for_core(page)
+
+
+@pytest.mark.parametrize("own_server", [True, False], ids=["with_scope", "without_scope"])
+@pytest.mark.parametrize("name", ["", "gpu"], ids=["default", "named"])
+def test_given_back_and_started_again(
+    hub: Hub, context: BrowserContext, shoot: Shoot, name: str, own_server: bool
+) -> None:
+    user = f"ada-{name or 'default'}-{'with' if own_server else 'without'}"
+    server = start(hub, user, name, own_server=own_server)
+    root = server.platform.root
+    (root / "private" / "mine.txt").write_text("")
+    notebook(root / "train.ipynb")
+    hashes = fill(server.platform)
+    page = context.new_page()
+    open_lab(page, server)
+    run_in(page, "train", SLOW, "begun")
+    page.locator('.jp-DirListing-item[data-isdir="true"]:has-text("private")').dblclick()
+    edit(page, "mine.txt", "typed and not saved")
+
+    free_of(page).click()
+    expect(line_of(page, "documents")).to_contain_text("mine.txt")
+    expect(line_of(page, "running")).to_contain_text("train.ipynb is running a cell")
+    expect(line_of(page, "files")).to_contain_text("model.ckpt")
+    dialog_of(page).get_by_role("button", name="Stop now").click()
+    calm = calm_of(page, "This server is stopped")
+    expect(calm.get_by_role("button", name="Start again")).to_be_focused()
+    expect(fact_of(page, "saved")).to_contain_text("mine.txt")
+    expect(fact_of(page, "kept")).to_contain_text("private/rescued/")
+    has_shown_no_core_dialog(page)
+    shoot(page, f"session-hub-stopped-{name or 'default'}")
+    assert (root / "private" / "mine.txt").read_text().strip() == "typed and not saved"
+    check(root, hashes)
+
+    # As soon as the hub has noticed; it needs no other click.
+    calm.get_by_role("button", name="Start again").click()
+    expect(card_of(page)).to_be_visible(timeout=45_000)
+    assert page.url.startswith(f"{server.url}/lab")
+    assert server.running()
+    other = HubServer(hub, user, "" if name else "gpu")
+    assert not other.running()
+    expect(card_of(page)).to_contain_text("private/rescued/")
+    expect(card_of(page).get_by_role("button", name="train.ipynb")).to_be_visible()
+    check(root, hashes)
+    server.stop()
+
+
+def check(root: Path, hashes: dict[str, str]) -> None:
+    (folder,) = (root / "private" / "rescued").iterdir()
+    for name, digest in hashes.items():
+        (kept,) = folder.rglob(name)
+        assert hashlib.sha256(kept.read_bytes()).hexdigest() == digest
+
+
+def test_stopped_by_others_it_is_told_calmly(hub: Hub, context: BrowserContext) -> None:
+    server = start(hub, "eve", own_server=False)
+    (server.platform.root / "mine.txt").write_text("")
+    page = context.new_page()
+    open_lab(page, server)
+    edit(page, "mine.txt", "typed and not saved")
+    # As an admin does, or the hub's culler.
+    server.stop()
+    calm = calm_of(page, re.compile("This server was stopped, or does not answer"))
+    expect(calm).to_contain_text("nothing has told this page why")
+    expect(fact_of(page, "unsaved")).to_contain_text("mine.txt")
+    expect(calm.get_by_role("button", name="Start again")).to_be_focused()
+    has_shown_no_core_dialog(page)
+    # Another page starts it.
+    server = start(hub, "eve", own_server=False)
+    again = calm_of(page, "This server is running again")
+    expect(again).to_contain_text("mine.txt")
+    wait_for(server.running)
+    server.stop()
