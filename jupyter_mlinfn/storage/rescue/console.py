@@ -81,7 +81,8 @@ def told(job: Mapping[str, Any]) -> str:
             size = f" ({in_words(each['size'])})" if each["size"] is not None else ""
             lines.append(f"  {printable(each['path'])}{size}: {each['reason']}")
         if result["left_count"] > _NAMED:
-            lines.append(f"  … and {result['left_count'] - _NAMED:,} more, see {result['manifest']}")
+            more = f"  … and {result['left_count'] - _NAMED:,} more"
+            lines.append(f"{more}, see {printable(result['manifest'])}" if result["manifest"] else more)
     if result["problem"]:
         lines.append(result["problem"])
     return "\n".join(lines)

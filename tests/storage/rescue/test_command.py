@@ -48,7 +48,7 @@ def test_from_a_terminal(server: Server) -> None:
     folder = root / done.stdout.split(" in ")[1].splitlines()[0]
     assert check_sums(folder) == 2
 
-    chosen = command(server, "--json", "work", "--except", "work/a.txt", "nowhere")
+    chosen = command(server, "--json", "--except", "work/a.txt", "work", "nowhere")
     assert chosen.returncode == 1
     result = json.loads(chosen.stdout)["job"]["result"]
     assert (result["files"], result["folder"]) == (0, None)
