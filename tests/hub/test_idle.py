@@ -162,7 +162,7 @@ def direct_url(hub: Hub, server: HubServer) -> Any:
 
     def ask(method: str, path: str, body: Any = None) -> dict[str, Any]:
         status, answer = request(method, f"{target}/user/{server.user}/{path}", token, body)
-        assert status == 200, answer
+        assert status in (200, 202), answer
         return answer
 
     return ask
