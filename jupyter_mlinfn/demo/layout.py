@@ -29,6 +29,7 @@ _WELCOME = """# A small platform
 **Try it:** in the launcher, click *New environment*, call it `first`, ask for `mlinfn-plots` and create it.
 Its kernel is there the second it is done.
 The environment `physics` is for everybody: you can use it, not change it.
+Make a notebook here, which does not last, and click *Free* in the status bar: it tells what would be lost.
 
 Where the channel is the one that the demo built, it has `python`, `ipykernel`, `pip`, and to try things out:
 `mlinfn-hello`, `mlinfn-colours`, `mlinfn-plots`, `mlinfn-units`, `mlinfn-registered`, `mlinfn-echo`,

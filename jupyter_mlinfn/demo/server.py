@@ -98,7 +98,13 @@ class DemoServer:
                 "allow_root": os.geteuid() == 0,
             },
             "IdentityProvider": {"token": self._token},
-            "MlinfnApp": {"shared_environments": [str(layout.environments)], "channels": self._channels},
+            "MlinfnApp": {
+                "shared_environments": [str(layout.environments)],
+                "channels": self._channels,
+                # No container: what is emptied at each start is said here, not by the table of mounts.
+                "ephemeral_folders": [str(layout.work)],
+                "persistent_folders": [str(layout.private), str(layout.shared)],
+            },
         }
         target = folder / "jupyter_server_config.json"
         target.touch(mode=0o600)

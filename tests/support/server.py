@@ -65,7 +65,10 @@ class Platform:
             "shared_environments": [str(path) for path in self.shared_environments],
             **self.traits,
         }
-        (self.folder / "config" / "jupyter_server_config.json").write_text(json.dumps({"MlinfnApp": traits}))
+        # The tests' folders lie in /tmp, of which nobody knows whether it lasts: no word of it where that
+        # is not what is tested. Traits, and the command line, go before it.
+        config = {"MlinfnApp": traits, "StorageConfig": {"persistent_folders": [str(self.root)]}}
+        (self.folder / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
 
 
 @dataclass
