@@ -20,7 +20,6 @@ class Reason:
 
     Attributes:
         extendable: whether it is called off by somebody who is there, or by activity, before it stops.
-        before: when others stop it whatever happens here; None where they can be held off.
         save: whether pages save.
         keep: what is rescued of the files that would be lost: all of them as far as a stop may, or
             chosen ones, or nothing.
@@ -29,7 +28,6 @@ class Reason:
     why: Why
     sentence: str
     extendable: bool = False
-    before: Moment | None = None
     save: bool = True
     keep: bool | Sequence[str] = True
 
@@ -81,6 +79,9 @@ class Surroundings(Protocol):
         Args:
             worked: this server's own programs have worked meanwhile.
         """
+
+    def stopped_by_others(self) -> Moment | None:
+        """When others stop this server whatever happens here; None where they can be held off."""
 
     async def rescue(
         self, paths: Sequence[str] | None, seconds: float, began: Callable[[str], None]
@@ -285,9 +286,9 @@ class Ending:
     async def _kept(self, began: Moment) -> bool:
         """Rescue what is wanted; whether the end goes on after that."""
         reason, keep = self._reason, self._reason.keep
-        end = began + self.limits.rescue
-        if reason.before is not None:
-            end = min(end, reason.before - self.limits.firm)
+        end, firm = began + self.limits.rescue, self._around.stopped_by_others()
+        if firm is not None:
+            end = min(end, firm - self.limits.firm)
         seconds = end - self._clock()
         if keep is False or keep == () or seconds <= 0:
             return True

@@ -55,10 +55,7 @@ def reason_of(stop: OwnStop, facts: Facts, last: Signal, busy: Sequence[Busy]) -
         why = "maximum_age"
     elif deadline.source in ("allocation", "hub_culler", "server_timeout"):
         why = deadline.source
-    # The hub's culler alone is held off by what we tell the hub.
-    held_off = deadline.source in ("policy", "hub_culler")
-    before = None if held_off else deadline.at
-    return Reason(why, sentence(deadline, facts, last, busy), deadline.extendable, before)
+    return Reason(why, sentence(deadline, facts, last, busy), deadline.extendable)
 
 
 def sentence(deadline: Deadline, facts: Facts, last: Signal, busy: Sequence[Busy]) -> str:

@@ -27,6 +27,10 @@ TOLD = 500
 fills no storage."""
 
 
+_FIRM = ("hub_maximum_age", "allocation", "server_timeout")
+"""Whoever is not held off by what the hub is told."""
+
+
 class AtTheEnd:
     """Lives on the event loop's thread."""
 
@@ -49,6 +53,11 @@ class AtTheEnd:
         # A rescue is work of this server's own programs.
         last = self._service.account.last(("processes",) if worked else ()).last
         return last is None or last <= since
+
+    def stopped_by_others(self) -> Moment | None:
+        now = self._service.clocks.now()
+        ends = [each.at for each in self._service.deadlines if each.source in _FIRM and each.at > now]
+        return min(ends, default=None)
 
     async def rescue(
         self, paths: Sequence[str] | None, seconds: float, began: Callable[[str], None]

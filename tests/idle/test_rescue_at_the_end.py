@@ -216,6 +216,17 @@ async def test_before_what_cannot_be_held_off_it_ends_in_time(
     assert seconds == pytest.approx(25, abs=1.5)
 
 
+async def test_a_stop_of_a_person_ends_in_time_for_an_allocation_too() -> None:
+    world = World(Policy(None), limits=SLOW, copies=True)
+    end = int(world.clock.wall()) + 100
+    world.service.around.environment = {"SLURM_JOB_END_TIME": str(end)}  # type: ignore[assignment]
+    await world.at(0)
+    await rescuing(world, BY_A_PERSON)
+    ((_, seconds),) = world.copies.asked
+
+    assert seconds == pytest.approx(95, abs=1.5)
+
+
 async def test_the_culler_is_held_off_for_all_of_it_and_no_longer_than_ten_minutes() -> None:
     world = World(culler=Culler(3600.0, 60.0), hub=True, limits=Limits(nobody=0.0), copies=True)
     await world.at(0)
