@@ -8,6 +8,7 @@ from typing import Any
 
 from . import policy as policies
 from .account import Account
+from .around import Around
 from .clocks import Clocks
 from .config import IdleConfig
 from .heard import Heard
@@ -21,7 +22,7 @@ from .observers.notebooks import notebooks
 from .others import Others
 from .report import ActivityReport, install_activity_report
 from .server import ServerSide
-from .service import Around, IdleService
+from .service import IdleService
 from .watched import watch
 
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Any
 
 from ..errors import BadInputError, ConflictError
 from .account import Account
 from .answers import answer_of
+from .around import Around
 from .clocks import Clocks
-from .deadlines import Facts, ServerRules, duration, hub_limit, next_stop, reckon
+from .deadlines import Facts, duration, hub_limit, next_stop, reckon
 from .ending import Ending, Limits, Reason
 from .hubside import HubSide
-from .models import Busy, Deadline, Moment, Phase, Policy, Warning_
+from .models import Deadline, Moment, Phase, Policy, Warning_
 from .order import own_stop, reason_of, sentence
-from .others import Others
 from .pages import Pages
 from .policy import Culler, Warner
-from .sources.page import PageSource
 from .surroundings import AtTheEnd, note_stop_of_others
 from .upkeep import Talk, hold_off_at, keep_up, tell_of_activity
 
@@ -39,66 +37,6 @@ ACTIVE_FOR = 120.0
 
 READ_WITHIN = 5.0
 """Seconds that the hub has to say what it knows before this server stops itself."""
-
-
-class Away(Protocol):
-    """Tells the user away from the page (`mail.Mail`)."""
-
-    def consider(self, warning: Warning_ | None, pages: Pages, now: Moment) -> None:
-        """Tell of a warning, if it is due and no page has shown it; returns at once."""
-
-    def sent(self, warning: Warning_ | None) -> Moment | None:
-        """When the user was told of that end; None for not."""
-
-
-class Kernels(Protocol):
-    """See `sources.kernels.KernelSource`."""
-
-    listener: Callable[[], None]
-
-    async def executing(self) -> Sequence[Busy]: ...
-
-
-async def _none() -> Sequence[str]:
-    return ()
-
-
-@dataclass
-class Around:
-    """What the room is handed by the app.
-
-    Attributes:
-        changed: what pages have to read is another.
-        rules: what Jupyter Server itself would stop, as now.
-        environment: of this process.
-        write: the record of a stop to the storage; blocks, raises OSError.
-        end: this process, with status 0; returns at once.
-        away: None where nobody away from the page can be told.
-        page: told of a person's input in pages.
-        others: other rooms.
-        kernels: those that run code, also outside of looks; None where there are none.
-        notebooks: paths of the notebooks that have a kernel; raises whatever the managers do.
-        may_stop: whether the hub lets this server stop itself; None where it does not say.
-        ends, ends_later: what is closed with the room.
-        log: the server's, which admins read.
-    """
-
-    changed: Callable[[], None] = lambda: None
-    rules: Callable[[], ServerRules] = ServerRules
-    environment: Mapping[str, str] = field(default_factory=dict)
-    write: Callable[[Mapping[str, Any]], None] = lambda _: None
-    end: Callable[[], None] = lambda: None
-    away: Away | None = None
-    page: PageSource = field(default_factory=PageSource)
-    others: Others = field(default_factory=Others)
-    kernels: Kernels | None = None
-    notebooks: Callable[[], Awaitable[Sequence[str]]] = _none
-    may_stop: Callable[[], Awaitable[bool | None]] | None = None
-    ends: list[Callable[[], None]] = field(default_factory=list)
-    ends_later: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
-    log: logging.Logger | logging.LoggerAdapter[Any] = field(
-        default_factory=lambda: logging.getLogger(__name__)
-    )
 
 
 class IdleService:

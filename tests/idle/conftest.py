@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jupyter_mlinfn.idle.account import Account
+from jupyter_mlinfn.idle.around import Around, Away
 from jupyter_mlinfn.idle.clocks import Clocks
 from jupyter_mlinfn.idle.deadlines import ServerRules
 from jupyter_mlinfn.idle.ending import Limits
@@ -16,7 +17,7 @@ from jupyter_mlinfn.idle.hubside import HubSide
 from jupyter_mlinfn.idle.models import Moment, Policy, Signal, SignalSource
 from jupyter_mlinfn.idle.others import Others
 from jupyter_mlinfn.idle.policy import Culler
-from jupyter_mlinfn.idle.service import Around, Away, IdleService
+from jupyter_mlinfn.idle.service import IdleService
 from jupyter_mlinfn.idle.sources.page import PageSource
 
 from ..support.clock import Clock

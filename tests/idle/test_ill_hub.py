@@ -14,13 +14,14 @@ from typing import Any, Literal
 import pytest
 
 from jupyter_mlinfn.idle.account import Account
+from jupyter_mlinfn.idle.around import Around
 from jupyter_mlinfn.idle.clocks import Clocks
 from jupyter_mlinfn.idle.hub import HubClient
 from jupyter_mlinfn.idle.hubside import HubSide
 from jupyter_mlinfn.idle.models import Moment, Policy
 from jupyter_mlinfn.idle.policy import Culler
 from jupyter_mlinfn.idle.report import ActivityReport
-from jupyter_mlinfn.idle.service import Around, IdleService
+from jupyter_mlinfn.idle.service import IdleService
 from jupyter_mlinfn.times import utc_now
 
 from ..support.hub_api import HubApi
