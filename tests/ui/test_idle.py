@@ -230,9 +230,11 @@ def test_unanswered_it_saves_and_stops(context: BrowserContext, platform: Platfo
         expect(last).to_be_visible()
         assert mine.read_text() == ""
 
-        stopped = page.get_by_role("alertdialog", name="This server was stopped")
-        expect(stopped).to_contain_text("Saved before: mine.txt.")
-        expect(stopped).to_contain_text("Not saved: theirs.txt. The file has changed")
+        stopped = page.get_by_role("dialog", name="This server is stopped")
+        expect(stopped.locator('[data-fact="saved"]')).to_contain_text("mine.txt")
+        not_saved = stopped.locator('[data-fact="unsaved"]')
+        expect(not_saved).to_contain_text("theirs.txt. The file has changed")
+        expect(not_saved).to_contain_text("The changes are in this page only")
         expect(stopped).to_contain_text("Nothing has happened for")
         shoot(page, "idle-stopped")
         assert mine.read_text().strip() == "typed and not saved"
@@ -259,9 +261,9 @@ def test_saved_and_stopped_when_asked(context: BrowserContext, platform: Platfor
         expect(sure.get_by_role("button", name="Cancel")).to_be_focused()
         sure.get_by_role("button", name="Save and Stop").click()
         page.mouse.move(300, 300)
-        stopped = page.get_by_role("alertdialog", name="This server was stopped")
+        stopped = page.get_by_role("dialog", name="This server is stopped")
         expect(stopped).to_contain_text("You asked for it")
-        expect(stopped).to_contain_text("Saved before: mine.txt.")
+        expect(stopped.locator('[data-fact="saved"]')).to_contain_text("mine.txt")
         wait_for(lambda: server.process.poll() is not None, 45)
         assert server.process.returncode == 0
     assert file.read_text().strip() == "typed and not saved"

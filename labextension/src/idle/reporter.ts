@@ -81,13 +81,7 @@ export class PageReporter implements IDisposable {
    * @throws MlinfnError
    */
   saved(saved: ISaved): Promise<void> {
-    const { open, ...rest } = saved;
-    // A server that asks no questions does not know it.
-    const knows = this._model.answer?.asked !== undefined;
-    return this._sink.report({
-      page: this._page,
-      saved: knows ? { open, ...rest } : rest
-    });
+    return this._sink.report({ page: this._page, saved });
   }
 
   /**
