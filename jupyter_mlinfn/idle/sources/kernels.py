@@ -7,12 +7,15 @@ debugger) is over at once.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from ..models import Busy, Moment, Signal
+
+_log = logging.getLogger(__name__)
 
 Name = tuple[str, str | None]
 """Title and path of a kernel, as the user knows it."""
@@ -169,7 +172,10 @@ class KernelSource:
         at_work = self._at_work(now, waiting=True)
         if at_work.keys() - self._names.keys():
             self._named = now
-            self._names = await self._ask_names()
+            try:
+                self._names = await self._ask_names()
+            except Exception as error:  # noqa: BLE001 - the managers may be anybody's: a name is all that is missing
+                _log.warning("The names of kernels could not be asked for: %r", error)
         found = [Busy(each, *self._name(each), since) for each, since in at_work.items()]
         return sorted(found, key=lambda each: each.since)
 
