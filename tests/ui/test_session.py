@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from ..support.server import Platform, Server, running, wait_for
 from .conftest import Shoot, open_lab, setting
-from .test_gpu import notebook, run_in
+from .test_gpu import HOLD, driver, gpu_lab, gpu_page, notebook, run_in  # noqa: F401 - fixtures
 from .test_idle import edit
 
 CORE = re.compile("Server Connection Error|Server unavailable|File Save Error", re.IGNORECASE)
@@ -159,7 +159,7 @@ def test_it_is_given_back_and_nothing_is_lost(
         expect(card.get_by_role("button", name="Close")).not_to_be_focused()
         shoot(page, f"session-welcome{theme}")
         card.get_by_role("button", name=re.compile("private.rescued")).click()
-        expect(page.locator(".jp-DirListing-item", has_text="results.csv")).to_be_visible()
+        expect(page.locator(".jp-FileBrowser-crumbs").first).to_contain_text(folder.name)
         with page.expect_response(lambda answer: answer.request.method == "POST" and answer.status == 204):
             card.get_by_role("button", name="Close").click()
         expect(card).to_have_count(0)
@@ -308,3 +308,47 @@ def test_two_pages_and_a_narrow_one(browser: Browser, platform: Platform, shoot:
         shoot(other, "session-stopped-narrow")
         wait_for(lambda: server.process.poll() is not None, 30)
         assert "typed there" in (platform.root / "theirs.txt").read_text()
+
+
+def test_the_gpu_alone_is_freed(gpu_page: Page, gpu_lab: Server, shoot: Shoot) -> None:  # noqa: F811
+    page = gpu_page
+    run_in(page, "train", HOLD.format(gib=3), "held 3")
+    free_of(page).click()
+    expect(dialog_of(page)).to_contain_text(re.compile(r"MIG 1g.5gb.*3.* GiB in use"))
+    expect(line_of(page, "gpu")).to_contain_text("train.ipynb (3.0 GiB)")
+    shoot(page, "session-dialog-gpu")
+    dialog_of(page).get_by_role("button", name="Free the GPU only").click()
+    expect(dialog_of(page)).to_have_count(0)
+    sure = page.get_by_role("dialog").filter(has_text="Shut down the kernel of train.ipynb?")
+    sure.get_by_role("button", name="Shut Down").click()
+    expect(page.get_by_text("Shut down: train.ipynb").first).to_be_visible()
+    free_of(page).click()
+    expect(line_of(page, "gpu")).to_contain_text("Nothing holds GPU memory")
+    expect(dialog_of(page).get_by_role("button", name="Free the GPU only")).to_be_disabled()
+    assert gpu_lab.get("api/mlinfn/session")["stop"]["phase"] is None
+
+
+def test_the_dialog_is_there_at_once(context: BrowserContext, platform: Platform) -> None:
+    """However many files there are to be counted: what is known so far is shown."""
+    with lab_on(platform) as server:
+        for folder in range(100):
+            (platform.root / f"many{folder}").mkdir()
+            for name in range(1000):
+                (platform.root / f"many{folder}" / str(name)).touch()
+        page = context.new_page()
+        open_lab(page, server, reset=True)
+        page.wait_for_load_state("networkidle")
+        took = page.evaluate(
+            """async () => {
+                const before = performance.now();
+                document.querySelector('.jp-mlinfn-SessionStatus-button').click();
+                const isThere = () => document.querySelector(
+                    '.jp-mlinfn-Session[open] [data-line="documents"][data-state="fine"]');
+                while (!isThere())
+                    await new Promise(resolve => requestAnimationFrame(resolve));
+                return performance.now() - before;
+            }"""
+        )
+        # 300 ms is promised on a quiet machine.
+        assert took < 1500, took
+        expect(line_of(page, "files")).to_contain_text("100000 files")

@@ -52,7 +52,7 @@ export class SessionActions {
     try {
       const { askToFree } = await import('./dialog');
       // What fails is told in the dialog.
-      void model.survey().catch(() => model.refresh());
+      void model.survey();
       const chosen = await askToFree({
         model,
         documents,

@@ -69,7 +69,7 @@ export function FreeDialog(
   const [isBusy, setIsBusy] = useState(false);
   const here = useUnsaved(documents);
   const known = model.answer;
-  const isSurveyed = known?.files !== null;
+  const surveyed = model.isSurveyed ? known : null;
   const files = known?.files ?? null;
   const waits = known?.stop.phase === 'waiting' ? known.stop.waits_for : null;
   const canKeep = known?.rescue?.possible ?? false;
@@ -123,7 +123,7 @@ export function FreeDialog(
         <ul className="jp-mlinfn-Session-lines">
           <Line
             name="documents"
-            line={documentsLine(known?.pages ?? null, here, trans)}
+            line={documentsLine(surveyed?.pages ?? null, here, trans)}
             trans={trans}
           >
             {here.length > 0 && (
@@ -167,13 +167,13 @@ export function FreeDialog(
           {gpus.length > 0 && (
             <Line
               name="gpu"
-              line={holdersLine(known?.holders ?? null, gpus, trans)}
+              line={holdersLine(surveyed?.holders ?? null, gpus, trans)}
               trans={trans}
             />
           )}
           <Line
             name="terminals"
-            line={terminalsLine(known?.terminals ?? null, trans)}
+            line={terminalsLine(surveyed?.terminals ?? null, trans)}
             trans={trans}
           />
           <Line
@@ -193,16 +193,10 @@ export function FreeDialog(
             )}
           </Line>
         </ul>
-        <Keep
-          model={model}
-          keeps={keeps}
-          setKeeps={setKeeps}
-          isKnown={isSurveyed}
-          trans={trans}
-        />
+        <Keep model={model} keeps={keeps} setKeeps={setKeeps} trans={trans} />
         {problem && <ErrorView error={problem} trans={trans} />}
-        {!problem && model.error && known === null && (
-          <ErrorView error={model.error} trans={trans} />
+        {!problem && model.surveyError && (
+          <ErrorView error={model.surveyError} trans={trans} />
         )}
       </div>
       <div className="jp-Dialog-footer jp-mlinfn-Modal-footer">
@@ -273,10 +267,9 @@ function Keep(props: {
   model: SessionModel;
   keeps: boolean;
   setKeeps: (keeps: boolean) => void;
-  isKnown: boolean;
   trans: TranslationBundle;
 }): JSX.Element {
-  const { model, keeps, setKeeps, isKnown, trans } = props;
+  const { model, keeps, setKeeps, trans } = props;
   const rescue = model.answer?.rescue ?? null;
   const canKeep = rescue?.possible ?? false;
   const told =
@@ -284,7 +277,7 @@ function Keep(props: {
       ? rescue.reason
       : describeFit(model.answer?.files ?? null, model.storage, trans);
   return (
-    <div className="jp-mlinfn-Session-keep" data-known={isKnown}>
+    <div className="jp-mlinfn-Session-keep">
       <label>
         <input
           type="checkbox"

@@ -47,6 +47,21 @@ export class SessionModel implements IDisposable {
   }
 
   /**
+   * Whether the last survey has been answered: before that nobody knows what
+   * pages and terminals have.
+   */
+  get isSurveyed(): boolean {
+    return this._isSurveyed;
+  }
+
+  /**
+   * What the last survey failed with.
+   */
+  get surveyError(): MlinfnError | null {
+    return this._surveyError;
+  }
+
+  /**
    * What lasts; null until it is known.
    */
   get storage(): IStorage | null {
@@ -103,10 +118,10 @@ export class SessionModel implements IDisposable {
 
   /**
    * Have pages asked, and files counted; what is found arrives bit by bit.
-   *
-   * @throws MlinfnError
    */
   async survey(): Promise<void> {
+    this._isSurveyed = false;
+    this._surveyError = null;
     const storage = this._source.storage().then(
       found => {
         this._storage = found;
@@ -117,7 +132,16 @@ export class SessionModel implements IDisposable {
         console.debug('The storage could not be read.', reason);
       }
     );
-    await this._ask(() => this._source.survey());
+    try {
+      await this._ask(async () => {
+        const answer = await this._source.survey();
+        this._isSurveyed = true;
+        return answer;
+      });
+    } catch (thrown) {
+      this._surveyError = MlinfnError.from(thrown);
+      this._changed.emit();
+    }
     await storage;
   }
 
@@ -180,6 +204,8 @@ export class SessionModel implements IDisposable {
   private _read: CoalescedRead;
   private _answer: ISessionAnswer | null = null;
   private _storage: IStorage | null = null;
+  private _isSurveyed = false;
+  private _surveyError: MlinfnError | null = null;
   private _error: MlinfnError | null = null;
   private _serverTime = 0;
   private _sent = -Infinity;
