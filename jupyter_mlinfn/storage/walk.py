@@ -97,7 +97,7 @@ def problem(plan: Plan, path: str) -> str:
     Args:
         path: absolute; its folder is resolved here, it itself is not.
     """
-    if not os.path.isabs(path) or "\0" in path:
+    if not is_path(path):
         return "It is no absolute path."
     path = real(path)
     if not any(within(path, base) for base in plan.bases):
@@ -124,7 +124,7 @@ def walk(plan: Plan, paths: Sequence[str] | None = None, skipped: Skipped | None
             yield from walker.tree(top)
         return
     given: set[str] = set()
-    for path in sorted({real(each) for each in paths}):
+    for path in sorted({real(each) for each in paths if is_path(each)}):
         # What is in a folder that was named as well comes only once.
         if any(within(path, other) for other in given) or problem(plan, path):
             continue
@@ -137,6 +137,14 @@ def walk(plan: Plan, paths: Sequence[str] | None = None, skipped: Skipped | None
                 yield from walker.tree(top)
         elif inside and (found := walker.file(path)) is not None:
             yield found
+
+
+def is_path(path: str) -> bool:
+    """Whether there can be a file of that absolute path: clients may send anything."""
+    try:
+        return os.path.isabs(path) and b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def real(path: str) -> str:

@@ -9,6 +9,7 @@ yet have names of `temporary_prefix`. Neither is shown by JupyterLab.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime
 
 RESCUED = "rescued"
@@ -71,5 +72,8 @@ def path_in_rescue(relative: str, *, of_home: bool, two_bases: bool) -> str:
 
 def printable(path: str) -> str:
     """A name in one line, in characters that logs and terminals take."""
-    whole = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    whole = path
+    # Of halves of characters that no file system gives, but clients may send, each is shown by itself.
+    with suppress(UnicodeEncodeError):
+        whole = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in whole)

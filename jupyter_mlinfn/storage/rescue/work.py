@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from ...errors import from_os_error
 from ...times import now
-from ..walk import Found, Plan, Skipped, problem, real, walk, within
+from ..walk import Found, Plan, is_path, problem, real, walk, within
 from . import claim, journal, manifest
 from .copying import Copier, Copy, LeftError, Stopped, WriteError, not_a_file
 from .folders import Folders
@@ -30,6 +30,7 @@ from .layout import RESCUED, journal_name, path_in_rescue, temporary_prefix
 from .passes import Candidate, Total, smallest_first
 from .places import FOLDER, folder_of
 from .telling import Say, Telling
+from .unread import Unread
 
 THREADS = 8
 """Copies at a time of small files: the disk takes what several wait for in one go."""
@@ -42,6 +43,7 @@ _COMMIT_EVERY = 0.25
 _TO_LIST = 25e-6
 """Seconds for a file in the manifest, to be kept of a limited time."""
 NO_TIME = "There was no time left for it."
+_REMOVED = "It was removed meanwhile."
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OF_ONE_FILE = frozenset(
     (
@@ -76,7 +78,7 @@ class Rescue:
         self._private = str(request["private"])
         self._plan = Plan.from_json(request["plan"])
         self._paths = request.get("paths")
-        self._except = [real(path) for path in request.get("except") or ()]
+        self._except = [real(path) for path in request.get("except") or () if is_path(path)]
         self._limit = request.get("limit")
         seconds = request.get("seconds")
         self._end = time.monotonic() + seconds if seconds is not None else float("inf")
@@ -92,6 +94,7 @@ class Rescue:
         self._fatal: OSError | None = None
         self._count = 0
         self._total = Total()
+        self._bases: dict[str, int] = {}
         self._walks = 0
         two_bases = len(self._plan.bases) > 1 and not within(self._plan.bases[1], self._plan.bases[0])
         self._home = self._plan.bases[1] if two_bases else None
@@ -127,9 +130,11 @@ class Rescue:
             self._attempt = account.attempt + 1
             self._begin()
             self._headroom = Headroom(self._folder, self._limit)
-            self._bases = {base: os.open(base, os.O_RDONLY | os.O_DIRECTORY) for base in self._plan.bases}
-            for descriptor in self._bases.values():
-                stack.callback(os.close, descriptor)
+            for base in self._plan.bases:
+                # A user's home need not be there, or theirs to read: what lies in the root is kept.
+                with suppress(OSError):
+                    self._bases[base] = os.open(base, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+                    stack.callback(os.close, self._bases[base])
             self._folders = Folders(self._folder)
             self._copier = Copier(self._folder, self._stop, self._telling.moved)
             with ThreadPoolExecutor(THREADS, "copy") as self._pool:
@@ -148,7 +153,7 @@ class Rescue:
 
     def _walk(self) -> Iterator[Found]:
         self._walks += 1
-        skipped = _Named()
+        skipped = Unread()
         for found in walk(self._plan, self._paths, skipped):
             if not any(within(found.path, each) for each in self._except):
                 yield found
@@ -180,6 +185,9 @@ class Rescue:
             raise from_os_error(f"Nothing more could be written to {folder}.", self._fatal) from self._fatal
 
     def _consider(self, candidate: Candidate) -> None:
+        if candidate.base not in self._bases:
+            self._leave(candidate, _REMOVED)
+            return
         of_home = candidate.base == self._home
         path = path_in_rescue(candidate.relative, of_home=of_home, two_bases=self._home is not None)
         if self._attempt > 1 and self._is_kept(candidate, path):
@@ -375,17 +383,3 @@ class Rescue:
 
     def _tell(self, phase: str, *, at_once: bool = False) -> None:
         self._telling.tell(phase, self._kept, self._total, at_once=at_once)
-
-
-class _Named(Skipped):
-    """Names what could not be read."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.lines: list[Line] = []
-
-    def note(self, path: str, error: OSError) -> None:
-        super().note(path, error)
-        reason = "It was removed meanwhile." if isinstance(error, FileNotFoundError) else ""
-        reason = reason or f"It cannot be read: {error.strerror or error}."
-        self.lines.append({"left": path, "size": None, "reason": reason})

@@ -19,7 +19,7 @@ import pytest
 
 from jupyter_mlinfn.storage.rescue import passes
 from jupyter_mlinfn.storage.rescue.copying import Copier, LeftError
-from jupyter_mlinfn.storage.rescue.layout import folder_name, path_in_rescue
+from jupyter_mlinfn.storage.rescue.layout import folder_name, path_in_rescue, printable
 from jupyter_mlinfn.storage.walk import Plan, walk
 from jupyter_mlinfn.times import utc_now
 
@@ -452,3 +452,36 @@ def _seconds_to_answer(ground: Ground) -> float:
     began = time.perf_counter()
     assert ground.run("probe")["result"]["free_bytes"] > 0
     return time.perf_counter() - began
+
+
+def test_a_home_that_is_not_there_keeps_nothing_else_from_being_kept(ground: Ground) -> None:
+    (ground.root / "a").write_text("work")
+    ground.home.rmdir()
+
+    folder, summary = ground.rescue()
+
+    assert (folder / "a").read_text() == "work"
+    assert (summary["files"], summary["left"]) == (1, 0)
+
+
+@pytest.mark.parametrize("odd", ["/q\0b/c", "/\ud800/c", "relative"])
+def test_what_is_no_path_at_all_is_named_and_the_rest_is_kept(ground: Ground, odd: str) -> None:
+    (ground.root / "a").write_text("work")
+    (ground.root / "b").write_text("more")
+
+    _, summary = ground.rescue(
+        paths=[str(ground.root / "a"), str(ground.root / "b"), odd],
+        **{"except": [odd, str(ground.root / "b")]},
+    )
+
+    assert summary["files"] == 1
+    assert [(each["path"], each["reason"]) for each in summary["told_left"]] == [
+        (odd, "It is no absolute path.")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("a\nb", "a\\nb"), ("caf\udce9", "caf\\xe9"), ("\ud800", "\\ud800"), ("è", "è")]
+)
+def test_any_name_can_be_written_in_a_log(name: str, shown: str) -> None:
+    assert printable(name) == shown
