@@ -296,8 +296,7 @@ class Ending:
         self._changed()
         async with _Beside(self._around.hold_off(self.limits.hold_off_for(seconds))):
             self.rescued = await self._rescued(None if isinstance(keep, bool) else keep, seconds)
-        problem = self.rescued["problem"] if self.rescued is not None else ""
-        if problem and self.rescued is not None and not self.rescued["files"]:
+        if problem := _why_nothing(self.rescued):
             self._log.warning("No file was rescued: %s", problem)
             if reason.why == "user":
                 self._over(f"The files that would be lost could not be kept: {problem}")
@@ -346,6 +345,15 @@ class _Beside:
 
     async def __aexit__(self, *_: object) -> None:
         self._task.cancel()
+
+
+def _why_nothing(rescued: Mapping[str, Any] | None) -> str:
+    """Why no file at all was kept where there are some with content, a sentence; empty for not so."""
+    if rescued is None or rescued["files"]:
+        return ""
+    # A socket, or an empty file, is nothing to stay for.
+    left = next((each["reason"] for each in rescued["left"] if each["size"]), "")
+    return str(rescued["problem"] or left)
 
 
 def _failed(problem: str) -> dict[str, Any]:

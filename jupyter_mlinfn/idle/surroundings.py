@@ -82,7 +82,10 @@ async def record(service: IdleService, reason: Reason) -> dict[str, Any]:
     last = service.at_the_end.last if ending.phase is not None else None
     rescued = ending.rescued
     lost = service.around.others.lost()
-    if rescued is not None and rescued["left_count"] is not None:
+    if rescued is not None and not isinstance(reason.keep, bool):
+        # Nobody has counted what was not chosen and is not among what is left.
+        lost = None
+    elif rescued is not None and rescued["left_count"] is not None:
         lost = {"files": rescued["left_count"], "bytes": rescued["left_bytes"] or 0}
     return {
         "time": clocks.iso(clocks.now()),

@@ -84,6 +84,31 @@ async def test_what_is_kept_is_chosen(keep: Any, asked: list[Any]) -> None:
     assert [paths for paths, _ in world.copies.asked] == asked
 
 
+async def test_nobody_stays_for_a_socket() -> None:
+    world = World(copies=True)
+    world.copies.result = {
+        **NOTHING,
+        "left": [{"path": "/home/ada/s", "size": 0, "reason": "It is a socket."}],
+        "left_bytes": 0,
+    }
+    world.copies.go.set()
+    world.service.ending.begin(BY_A_PERSON)
+    await world.over()
+
+    assert world.ended.is_set()
+
+
+async def test_what_was_not_chosen_is_not_told_to_be_kept() -> None:
+    world = World(copies=True)
+    world.copies.result = {**KEPT, "left": [], "left_count": 0, "left_bytes": 0}
+    world.copies.go.set()
+    world.lost = {"files": 9, "bytes": 90}
+    world.service.ending.begin(Reason("user", "Somebody asked for it.", extendable=True, keep=("a",)))
+    record = await world.over()
+
+    assert record["lost"] is None
+
+
 async def test_without_saving_pages_are_not_asked_to() -> None:
     world = World(limits=SLOW, copies=True)
     await world.service.page({"page": "a-page-of-somebody", "visible": True})
@@ -140,10 +165,10 @@ async def test_the_rescue_itself_is_no_activity() -> None:
     assert record["last_activity"]["source"] == "start"
 
 
-@pytest.mark.parametrize("trouble", ["raises", "full"])
+@pytest.mark.parametrize("trouble", ["raises", "full", "no room for any"])
 async def test_where_nothing_can_be_kept_a_person_keeps_the_server_and_is_told_why(trouble: str) -> None:
     world = World(limits=SLOW, copies=True)
-    world.copies.result = FULL
+    world.copies.result = FULL if trouble == "full" else NOTHING
     world.copies.error = OSError(5, "Input/output error") if trouble == "raises" else None
     world.copies.go.set()
     world.service.ending.begin(BY_A_PERSON)
@@ -151,7 +176,8 @@ async def test_where_nothing_can_be_kept_a_person_keeps_the_server_and_is_told_w
 
     assert world.service.ending.phase is None
     assert not world.ended.is_set()
-    assert ("full" if trouble == "full" else "Input/output") in world.service.ending.problem
+    why = {"raises": "Input/output", "full": "full", "no room for any": "larger than the limit"}
+    assert why[trouble] in world.service.ending.problem
     world.service.ending.begin(Reason("user", "Now without.", extendable=True, keep=False))
     assert not world.service.ending.problem
     await world.over()

@@ -120,8 +120,8 @@ class RescueService:
             paths: as in `start`.
             began: told the id of the job.
         Returns:
-            As the job's result; None where there was nothing to rescue, nothing is to be, or there is
-            nowhere to copy to.
+            As the job's result; None where nothing can be lost, nothing is to be kept, or there is nowhere
+            to copy to, and nobody chose what.
         """
         if limit_bytes is not None and limit_bytes <= 0:
             return None
@@ -249,6 +249,9 @@ class RescueService:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         ground = await self._ground()
+        if ground.private is None and paths:
+            # Somebody chose them, and counts on them.
+            return views.nothing(ground.why)
         if ground.private is None or not (ground.plan.regions or paths):
             return None
         for job in await self._active():
@@ -272,7 +275,7 @@ class RescueService:
             return views.nothing(reason or "There was not time enough to copy anything.")
         if ended.result is None:
             result["problem"] = result["problem"] or "There was not time enough for all of them."
-        return result if result["files"] or result["left_count"] else None
+        return result
 
     async def _active(self) -> list[Job]:
         return [

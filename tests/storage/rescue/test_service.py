@@ -268,12 +268,29 @@ async def test_called_off_at_the_end_what_is_kept_stays(server: Callable[[], Ser
 
 async def test_at_the_end_with_nothing_to_rescue(server: Callable[[], Server], ground: Ground) -> None:
     one = server()
-    assert await one.rescue.at_the_end(10**9, 10) is None
+    result = await one.rescue.at_the_end(10**9, 10)
+    assert result is not None
+    # It has looked: that nothing is lost is known.
+    assert (result["files"], result["left_count"], result["folder"], result["problem"]) == (0, 0, None, None)
     (ground.root / "x").write_text("x")
     assert await one.rescue.at_the_end(0, 10) is None
     one.between = replace(one.between, plan=one.between.plan._replace(regions=[]))
     assert await one.rescue.at_the_end(10**9, 10) is None
     assert not any(ground.rescued.glob("*"))
+
+
+async def test_at_the_end_with_nowhere_to_copy_to_only_what_was_chosen_is_missed(
+    server: Callable[[], Server], ground: Ground
+) -> None:
+    (ground.root / "x").write_text("x")
+    one = server()
+    one.between = replace(one.between, private=None, why="You have no private folder here.")
+
+    assert await one.rescue.at_the_end(10**9, 10) is None
+    result = await one.rescue.at_the_end(None, 10, paths=["x"])
+
+    assert result is not None
+    assert (result["files"], result["problem"]) == (0, "You have no private folder here.")
 
 
 async def test_at_the_end_what_fails_is_told_in_words(server: Callable[[], Server], ground: Ground) -> None:
