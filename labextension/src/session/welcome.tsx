@@ -1,3 +1,4 @@
+import { PageConfig } from '@jupyterlab/coreutils';
 import { TranslationBundle } from '@jupyterlab/translation';
 import {
   Button,
@@ -99,7 +100,10 @@ export function Welcome(
   const { stopped, dismiss, exists, openDocument, openFolder, trans } = props;
   const { failed, lost, open, rescue, sentence, silent, time } = stopped;
   const gone = useGone(open, exists);
-  const freed = describeFreed(stopped, trans);
+  // Of a computer of one's own nobody else had anything.
+  const isShared =
+    stopped.freed.gpu.length > 0 || PageConfig.getOption('hubPrefix') !== '';
+  const freed = isShared ? describeFreed(stopped, trans) : '';
   const left = rescue === null ? '' : describeLeft(rescue, trans);
   const warn = (key: string, text: string): JSX.Element => (
     <Row key={key} name={key} icon={cautionIcon} state="warn">
