@@ -19,6 +19,7 @@ import {
   filesLine,
   holdersLine,
   inList,
+  keepsAtStop,
   lastingFolders,
   runningLine,
   terminalsLine
@@ -72,7 +73,7 @@ export function FreeDialog(
   const surveyed = model.isSurveyed ? known : null;
   const files = known?.files ?? null;
   const waits = known?.stop.phase === 'waiting' ? known.stop.waits_for : null;
-  const canKeep = known?.rescue?.possible ?? false;
+  const canKeep = keepsAtStop(known?.rescue ?? null);
   const isAnythingLost = (files?.files ?? 0) > 0;
   const gpus = known?.resources.gpu ?? [];
   const lasting = lastingFolders(model.storage);
@@ -271,17 +272,19 @@ function Keep(props: {
 }): JSX.Element {
   const { model, keeps, setKeeps, trans } = props;
   const rescue = model.answer?.rescue ?? null;
-  const canKeep = rescue?.possible ?? false;
-  const told =
-    rescue !== null && !canKeep
-      ? rescue.reason
-      : describeFit(model.answer?.files ?? null, model.storage, trans);
+  const canKeep = keepsAtStop(rescue);
+  const told = describeFit(
+    model.answer?.files ?? null,
+    rescue,
+    model.storage,
+    trans
+  );
   return (
     <div className="jp-mlinfn-Session-keep">
       <label>
         <input
           type="checkbox"
-          checked={keeps && (canKeep || rescue === null)}
+          checked={keeps && canKeep}
           disabled={!canKeep}
           aria-describedby="jp-mlinfn-session-fit"
           onChange={event => setKeeps(event.target.checked)}

@@ -7,6 +7,7 @@ import {
   IEphemeral,
   IGpu,
   IHolder,
+  IRescue,
   IRescued,
   IRunning,
   ISessionAnswer,
@@ -382,29 +383,60 @@ export function describeStays(
 }
 
 /**
- * What of the files does not fit; '' where all does, or nobody knows.
+ * Whether a stop copies files: as long as the server has not said that it does not.
+ */
+export function keepsAtStop(rescue: IRescue | null): boolean {
+  return rescue === null || (rescue.possible && rescue.limit_bytes !== 0);
+}
+
+/**
+ * Why a stop copies no files, or not all of them; '' where it copies all, or nobody knows.
  */
 export function describeFit(
   files: IEphemeral | null,
+  rescue: IRescue | null,
   storage: IStorage | null,
   trans: TranslationBundle
 ): string {
+  if (rescue !== null && !rescue.possible) {
+    return rescue.reason;
+  }
+  const limit = rescue?.limit_bytes ?? null;
+  if (limit === 0) {
+    return trans.__(
+      'A stop copies no files here: show them, and keep them before.'
+    );
+  }
+  const bytes = files?.bytes ?? 0;
+  const free = freeOf(storage);
+  if (limit !== null && bytes > limit && (free === null || limit <= free)) {
+    return trans.__(
+      'A stop copies up to %1, the smallest files first, and the rest is lost: show the files to keep more.',
+      formatBytes(limit)
+    );
+  }
+  return free === null || bytes <= free
+    ? ''
+    : trans.__(
+        'Only %1 are left there: the smallest files are kept first, what does not fit is lost.',
+        formatBytes(free)
+      );
+}
+
+/**
+ * Bytes that are left where files are copied to; null where nobody knows.
+ */
+function freeOf(storage: IStorage | null): number | null {
   const place = storage?.private?.path ?? null;
-  if (files === null || storage === null || place === null) {
-    return '';
+  if (storage === null || place === null) {
+    return null;
   }
   const [volume] = storage.volumes
     .filter(({ path }) =>
       `${place}/`.startsWith(path === '/' ? path : `${path}/`)
     )
     .sort((one, other) => other.path.length - one.path.length);
-  const free = volume?.free_bytes ?? null;
-  return free === null || files.bytes <= free
-    ? ''
-    : trans.__(
-        'Only %1 are left there: the smallest files are kept first, what does not fit is lost.',
-        formatBytes(free)
-      );
+  return volume?.free_bytes ?? null;
 }
 
 /**

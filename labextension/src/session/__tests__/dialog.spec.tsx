@@ -116,6 +116,19 @@ describe('the dialog that frees resources', () => {
     model.dispose();
   });
 
+  it('keeps files also before anybody has told whether it can', async () => {
+    const { model, source } = await begin(
+      answer({ files: null, rescue: null })
+    );
+    const box = screen.getByRole<HTMLInputElement>('checkbox');
+    expect([box.checked, box.disabled]).toEqual([true, false]);
+    await act(async () => {
+      fireEvent.click(screen.getByText('Stop now'));
+    });
+    expect(source.stop).toHaveBeenLastCalledWith('now', true);
+    model.dispose();
+  });
+
   it('says why nothing can be kept, and promises nothing', async () => {
     const { container, model, source } = await begin(
       answer({

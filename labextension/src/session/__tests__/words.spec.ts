@@ -11,11 +11,21 @@ import {
   holdersLine,
   inList,
   inSentence,
+  keepsAtStop,
   lastingFolders,
   runningLine,
   terminalsLine
 } from '../words';
-import { answer, at, files, GPU, START, stopped, STORAGE } from './fakes';
+import {
+  answer,
+  at,
+  files,
+  GPU,
+  RESCUE,
+  START,
+  stopped,
+  STORAGE
+} from './fakes';
 
 const trans = nullTranslator.load('jupyter_mlinfn');
 
@@ -100,11 +110,29 @@ describe('what would be lost, in words', () => {
   });
 
   it('says what of them does not fit', () => {
-    expect(describeFit(files(), STORAGE, trans)).toBe('');
-    expect(describeFit(files({ bytes: 9e9 }), null, trans)).toBe('');
-    expect(describeFit(files({ bytes: 9e9 }), STORAGE, trans)).toContain(
-      'Only 8 GB are left there'
+    const rescue = { ...RESCUE, limit_bytes: 1e12 };
+    expect(describeFit(files(), rescue, STORAGE, trans)).toBe('');
+    expect(describeFit(files({ bytes: 9e9 }), rescue, null, trans)).toBe('');
+    expect(
+      describeFit(files({ bytes: 9e9 }), rescue, STORAGE, trans)
+    ).toContain('Only 8 GB are left there');
+  });
+
+  it('says where a stop copies less than there is, or nothing', () => {
+    const lots = files({ bytes: 5e9 });
+    for (const storage of [STORAGE, null]) {
+      expect(describeFit(lots, RESCUE, storage, trans)).toContain(
+        'A stop copies up to 1 GB'
+      );
+    }
+    expect(describeFit(files({ bytes: 1e9 }), RESCUE, null, trans)).toBe('');
+    const nothing = { ...RESCUE, limit_bytes: 0 };
+    expect(describeFit(lots, nothing, STORAGE, trans)).toContain(
+      'A stop copies no files here'
     );
+    expect(keepsAtStop(nothing)).toBe(false);
+    expect(keepsAtStop({ ...RESCUE, possible: false })).toBe(false);
+    expect([RESCUE, null].map(keepsAtStop)).toEqual([true, true]);
   });
 
   it('names programs that hold memory, or run in terminals', () => {
