@@ -62,7 +62,7 @@ def _run(arguments: argparse.Namespace, last_stop: Callable[[], LastStop]) -> in
     if not arguments.json:
         from .console import would_be_lost
 
-        print("\n".join(would_be_lost(before, keep=not arguments.no_keep)))
+        print("\n".join(would_be_lost(before, keep=_kept(arguments))))
     if not arguments.yes and not _agrees():
         print("Nothing was stopped.")
         return 1
@@ -102,12 +102,15 @@ def _agrees() -> bool:
 
 
 def _wish(arguments: argparse.Namespace) -> dict[str, Any]:
-    keep: bool | list[str] = not arguments.no_keep
+    when = "finished" if arguments.when_finished else "now"
+    return {"when": when, "keep": _kept(arguments), "save": not arguments.no_save}
+
+
+def _kept(arguments: argparse.Namespace) -> bool | list[str]:
     if arguments.keep:
         # Links are left as they are: they are kept as links.
-        keep = [os.path.abspath(path) for path in arguments.keep]  # noqa: PTH100
-    when = "finished" if arguments.when_finished else "now"
-    return {"when": when, "keep": keep, "save": not arguments.no_save}
+        return [os.path.abspath(path) for path in arguments.keep]  # noqa: PTH100
+    return not arguments.no_keep
 
 
 def _follow(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,11 +12,11 @@ _NAMED = 3
 _LEFT_NAMED = 20
 
 
-def would_be_lost(answer: Mapping[str, Any], *, keep: bool) -> Iterator[str]:
+def would_be_lost(answer: Mapping[str, Any], *, keep: bool | Sequence[str]) -> Iterator[str]:
     """Lines for the answer of `GET session`.
 
     Args:
-        keep: whether files are to be kept.
+        keep: whether files are to be kept, or which.
     """
     yield "This server holds"
     yield from (f"  {line}" for line in _resources(answer["resources"]))
@@ -81,7 +81,7 @@ def _work(answer: Mapping[str, Any]) -> Iterator[str]:
         yield f"! {_shown(each['title'])} runs {_names(each['programs'])}"
 
 
-def _files(answer: Mapping[str, Any], *, keep: bool) -> Iterator[str]:
+def _files(answer: Mapping[str, Any], *, keep: bool | Sequence[str]) -> Iterator[str]:
     files, rescue = answer["files"], answer["rescue"]
     if files is None or files["state"] in ("unknown", "failed"):
         reason = f": {files['reason']}" if files is not None and files["reason"] else ""
@@ -92,13 +92,25 @@ def _files(answer: Mapping[str, Any], *, keep: bool) -> Iterator[str]:
     counted = "At least " if files["state"] == "counting" else ""
     amount = f"{counted}{_count(files['files'], 'file')} ({in_words(files['bytes'])})"
     biggest = _names([each["path"] for each in files["biggest"]], files["files"])
-    if keep and rescue is not None and rescue["possible"]:
+    why = _why_none(rescue, chosen=not isinstance(keep, bool)) if keep else ""
+    if not keep or why:
+        yield f"! {amount} will be lost.{why} {biggest}"
+    elif not isinstance(keep, bool):
+        chosen = _names(list(keep))
+        yield f"! {amount} will be lost, but for what is copied to {rescue['folder']}: {chosen}"
+    else:
         limit = rescue["limit_bytes"]
         room = f", up to {in_words(limit)}" if files["bytes"] > limit else ""
         yield f"! {amount} outside of what lasts are copied to {rescue['folder']}{room}: {biggest}"
-    else:
-        why = f" {rescue['reason']}" if keep and rescue is not None else ""
-        yield f"! {amount} will be lost.{why} {biggest}"
+
+
+def _why_none(rescue: Mapping[str, Any] | None, *, chosen: bool) -> str:
+    """Why no file is copied, a sentence with a blank before it; empty where some are."""
+    if rescue is None:
+        return " Whether they can be kept is not known."
+    if not rescue["possible"]:
+        return f" {rescue['reason']}"
+    return "" if rescue["limit_bytes"] or chosen else " A stop copies no files here."
 
 
 def _names(names: list[str], total: int | None = None) -> str:
