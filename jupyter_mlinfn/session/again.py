@@ -8,8 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from urllib.parse import quote
 
-_SECRET = re.compile(r"token|passw|secret|credential|api_?key|private_?key|cookie|auth", re.IGNORECASE)
+_NAMES = r"(?:token|passw|pwd|secret|credential|api_?key|private_?key|cookie|auth|notify)"
+"""The last is our own `idle_notify`: addresses of services with their keys."""
+_SECRET = re.compile(_NAMES, re.IGNORECASE)
+_INSIDE = re.compile(_NAMES + r"\w*[\"']?\s*[=:]", re.IGNORECASE)
+"""In a value: of a dictionary, of a URL's query."""
 _WITH_CREDENTIALS = re.compile(r"\w://[^/\s]*@")
+_TRAIT = re.compile(r"--\w+\.[\w.]+")
 _INTERPRETER = re.compile(r"python[\d.]*")
 
 
@@ -68,7 +73,12 @@ def _without_secrets(arguments: Sequence[str]) -> list[str]:
             continue
         name, equals, _ = each.partition("=")
         secret = bool(each.startswith("-") and _SECRET.search(name) and not equals)
-        if secret or (equals and _SECRET.search(name)) or _WITH_CREDENTIALS.search(each):
+        if secret or (equals and _SECRET.search(name)):
+            continue
+        if _INSIDE.search(each) or _WITH_CREDENTIALS.search(each):
+            # With the trait that it is the value of, which is nothing without one.
+            if not each.startswith("-") and kept and _TRAIT.fullmatch(kept[-1]):
+                kept.pop()
             continue
         kept.append(each)
     return kept

@@ -59,6 +59,14 @@ def test_the_command_is_as_a_person_types_it(words: list[str], expected: str | N
         ["--gateway-url=https://ada:planted@gateway.example.org"],
         ["https://ada:planted@example.org/"],
         ["--GatewayClient.auth_token=planted"],
+        ["--GatewayClient.http_pwd=planted"],
+        ['--GatewayClient.headers={"Authorization": "Bearer planted"}'],
+        ["--GatewayClient.headers", '{"Authorization": "Bearer planted"}'],
+        ["--ServerApp.tornado_settings={'cookie_secret': 'planted'}"],
+        ["--LabApp.default_url=/lab?token=planted"],
+        ["--MlinfnExtension.idle_notify=['slack://planted/b/c']"],
+        ["--MlinfnExtension.idle_notify", "slack://planted/b/c"],
+        ["--ServerApp.root_dir", "https://ada:planted@example.org/"],
     ],
 )
 def test_no_secret_is_shown(secret: list[str]) -> None:
