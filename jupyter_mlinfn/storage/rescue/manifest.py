@@ -191,7 +191,7 @@ class Account:
             if "begin" in line:
                 attempt = int(line["attempt"])
             elif "left" in line and attempt == self.attempt:
-                if line["left"] not in there and line["left"] not in told:
+                if (line["left"] not in there or line.get("other")) and line["left"] not in told:
                     told.add(line["left"])
                     yield _left(line)
             elif "plan" in line:

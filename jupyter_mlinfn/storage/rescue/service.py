@@ -53,6 +53,8 @@ class RescueService:
         self._looked = False
         self._results: dict[str, dict[str, Any]] = {}
         self._ends: dict[str, float] = {}
+        self._begun: set[str] = set()
+        self._submitting = asyncio.Lock()
         self._others: set[str] = set()
         self._tidying: dict[str, asyncio.Task[None]] = {}
         jobs.register(KIND, self)
@@ -91,14 +93,17 @@ class RescueService:
         await self._probe(private)
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds if seconds is not None else None
-        try:
-            job = await self._jobs.submit(
-                KIND, "Rescue files", subject={"folder": f"{ground.display}/{RESCUED}"}, request=request
-            )
-        except OSError as error:
-            raise from_os_error("Nothing can be rescued now.", error) from error
-        if end is not None:
-            self._ends[job.id] = end
+        # It may run before it is known here by its name.
+        async with self._submitting:
+            try:
+                job = await self._jobs.submit(
+                    KIND, "Rescue files", subject={"folder": f"{ground.display}/{RESCUED}"}, request=request
+                )
+            except OSError as error:
+                raise from_os_error("Nothing can be rescued now.", error) from error
+            self._begun.add(job.id)
+            if end is not None:
+                self._ends[job.id] = end
         return job
 
     async def at_the_end(
@@ -199,7 +204,8 @@ class RescueService:
         ground = await self._ground()
         private = ground.lasting()
         loop = asyncio.get_running_loop()
-        end = self._ends.pop(job.id, None)
+        async with self._submitting:
+            end = self._ends.pop(job.id, None)
         speed = views.Speed(loop.time)
 
         def on_progress(told: Mapping[str, Any]) -> None:
@@ -224,6 +230,8 @@ class RescueService:
             "except": job.request.get("without") or [],
             "limit": job.request.get("limit_bytes"),
             "seconds": max(0.0, end - loop.time()) if end is not None else None,
+            # What is kept of files that are gone is the last of them: nothing is put over it.
+            "foreign": job.id not in self._begun,
         }
         result = self._tell(ground, private, await ask(request, on_progress))
         for each in result["left"][:_TOLD_IN_LOG]:

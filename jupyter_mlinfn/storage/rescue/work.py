@@ -44,6 +44,7 @@ _TO_LIST = 25e-6
 """Seconds for a file in the manifest, to be kept of a limited time."""
 NO_TIME = "There was no time left for it."
 _REMOVED = "It was removed meanwhile."
+_OTHER = "This rescue has kept it as it was on an earlier server: rescue it anew to have both."
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _OF_ONE_FILE = frozenset(
     (
@@ -68,7 +69,8 @@ class Rescue:
 
     Args:
         request: `job`, `created` (of the job, ISO 8601), `private`, `plan` (`walk.Plan`), `paths` (None:
-            all), `except`, `limit` (bytes, None: none), `seconds` (None: as long as it takes).
+            all), `except`, `limit` (bytes, None: none), `seconds` (None: as long as it takes),
+            `foreign` (it was begun by another server, whose files are gone).
         say: is told of progress.
     """
 
@@ -80,6 +82,7 @@ class Rescue:
         self._paths = request.get("paths")
         self._except = [real(path) for path in request.get("except") or () if is_path(path)]
         self._limit = request.get("limit")
+        self._foreign = bool(request.get("foreign"))
         seconds = request.get("seconds")
         self._end = time.monotonic() + seconds if seconds is not None else float("inf")
         self._telling = Telling(say)
@@ -195,6 +198,9 @@ class Rescue:
             self._kept += 1
             self._telling.moved(candidate.weight)
             self._folders.touched(path, self._bases[candidate.base], candidate.relative)
+            return
+        if self._attempt > 1 and self._foreign and self._has(path):
+            self._leave(candidate, _OTHER, other=True)
             return
         while self._at_work and not self._may_begin(candidate.weight):
             self._collect(wait=True)
@@ -313,9 +319,7 @@ class Rescue:
         again = self._attempt > 1
         if not again:
             # Not so before: it grew between two walks.
-            with suppress(OSError), folder_of(self._folder, outcome.path) as (there, name):
-                os.stat(name, dir_fd=there, follow_symlinks=False)
-                again = True
+            again = self._has(outcome.path)
         line: Line = {"kept": outcome.path, "source": outcome.candidate.source}
         line |= {"temporary": outcome.temporary, "size": copy.size, "bytes": copy.weight}
         line |= {"link": copy.link} if copy.link is not None else {"sha256": copy.sha256}
@@ -338,15 +342,22 @@ class Rescue:
         with suppress(OSError), folder_of(self._folder, outcome.path) as (there, _):
             os.unlink(outcome.temporary, dir_fd=there)
 
-    def _leave(self, candidate: Candidate, reason: str) -> None:
+    def _leave(self, candidate: Candidate, reason: str, *, other: bool = False) -> None:
         self._left += 1
-        self._lines.append({"left": candidate.source, "size": candidate.weight, "reason": reason})
+        line: Line = {"left": candidate.source, "size": candidate.weight, "reason": reason}
+        self._lines.append(line | {"other": True} if other else line)
         if len(self._lines) >= _COMMIT_FILES * 10:
             self._write_lines()
 
     def _fail(self, error: OSError) -> None:
         self._fatal = self._fatal or error
         self._stop.set()
+
+    def _has(self, path: str) -> bool:
+        with suppress(OSError), folder_of(self._folder, path) as (there, name):
+            os.stat(name, dir_fd=there, follow_symlinks=False)
+            return True
+        return False
 
     def _is_kept(self, candidate: Candidate, path: str) -> bool:
         """Whether it is there from before: it got its name when it was whole, with its source's time."""

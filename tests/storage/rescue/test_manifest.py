@@ -123,6 +123,19 @@ def test_taken_up_again_a_file_that_was_changed_since_is_copied_anew(killed: Kil
     assert check_sums(folder) == 4
 
 
+def test_taken_up_by_another_server_it_puts_nothing_over_what_is_kept(killed: Killed) -> None:
+    new = killed.ground.root / "done"
+    new.write_text("begun anew")
+
+    folder, summary = killed.ground.rescue(foreign=True)
+
+    assert (folder / "done").read_text() == "done" * 10
+    assert (summary["files"], summary["left"], summary["left_bytes"]) == (4, 1, len("begun anew"))
+    assert [each["path"] for each in summary["told_left"]] == [str(new)]
+    assert "as it was on an earlier server" in manifest(folder)["left"][0]["reason"]
+    assert check_sums(folder) == 4
+
+
 def test_with_the_sources_gone_it_says_what_is_lost(killed: Killed) -> None:
     for name in ("done", "verified", "half", "never"):
         (killed.ground.root / name).unlink()

@@ -19,6 +19,7 @@ from jupyter_mlinfn.errors import ConflictError
 from jupyter_mlinfn.jobs.journal import Journal
 from jupyter_mlinfn.jobs.manager import JobManager
 from jupyter_mlinfn.jobs.models import Job
+from jupyter_mlinfn.storage.rescue import process
 from jupyter_mlinfn.storage.rescue.ground import Ground as Between
 from jupyter_mlinfn.storage.rescue.layout import journal_name
 from jupyter_mlinfn.storage.rescue.service import RescueService
@@ -248,6 +249,38 @@ async def test_at_the_end_it_keeps_to_its_time(server: Callable[[], Server], gro
     assert (result["files"], result["left_count"]) == (1, 1)
     assert "time" in result["left"][0]["reason"]
     assert half(ground) == []
+
+
+async def test_a_list_of_jobs_that_is_slow_takes_no_limit_away(
+    server: Callable[[], Server], ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (ground.root / "small").write_text("x")
+    one = server()
+    reached, go = asyncio.Event(), asyncio.Event()
+    asked: list[float | None] = []
+
+    async def ask(request: dict[str, Any], *more: Any, **options: Any) -> dict[str, Any]:
+        if request["op"] == "rescue":
+            asked.append(request["seconds"])
+        return await real_ask(request, *more, **options)
+
+    async def prune() -> None:
+        reached.set()
+        await go.wait()
+
+    real_ask = process.ask
+    monkeypatch.setattr(process, "ask", ask)
+    monkeypatch.setattr(one.jobs, "_prune", prune)
+    starting = asyncio.ensure_future(one.rescue.start(None, seconds=100))
+    await reached.wait()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert asked == []
+    go.set()
+    job = await one.jobs.wait((await starting).id)
+
+    assert job.state == "done"
+    assert asked == [pytest.approx(100, abs=10)]
 
 
 async def test_called_off_at_the_end_what_is_kept_stays(server: Callable[[], Server], ground: Ground) -> None:
