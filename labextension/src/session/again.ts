@@ -54,3 +54,37 @@ function below(address: string, host: string, folder: string): string {
     ? url.pathname
     : '';
 }
+
+/** Milliseconds that a hub has to show its page. */
+const PATIENCE = 5000;
+
+/**
+ * Whether the hub is still stopping the server: until that is done it starts
+ * none, and its page that says so leads no further.
+ *
+ * The hub's API takes no cookie from a page of a server. Its page of a server
+ * that does not run offers to start it, that of one that is being stopped does
+ * not. https://github.com/jupyterhub/jupyterhub/blob/main/jupyterhub/handlers/pages.py
+ *
+ * @param url where the server is started
+ */
+export async function isStillStopping(url: string): Promise<boolean> {
+  const { origin, pathname } = new URL(url, window.location.href);
+  if (origin !== window.location.origin) {
+    return false;
+  }
+  const abort = new AbortController();
+  const patience = window.setTimeout(() => abort.abort(), PATIENCE);
+  try {
+    const answer = await fetch(pathname.replace('/spawn/', '/spawn-pending/'), {
+      redirect: 'manual',
+      signal: abort.signal
+    });
+    return answer.status === 200 && !(await answer.text()).includes('/spawn/');
+  } catch {
+    // Where it leads is shown there.
+    return false;
+  } finally {
+    clearTimeout(patience);
+  }
+}

@@ -175,7 +175,7 @@ function Buttons(
           : {
               label: trans.__('Start again'),
               run: () =>
-                void act(trans.__('Going to the page that starts it…'), () =>
+                void act(trans.__('As soon as the hub is ready…'), () =>
                   start().then(() => '')
                 )
             };

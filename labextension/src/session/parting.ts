@@ -7,14 +7,14 @@ import { inWords } from '../errorView';
 import { IServerEnd } from '../idle/tokens';
 import { IJob, isActive } from '../jobs/api';
 import { IJobs } from '../jobs/tokens';
-import { howToStart } from './again';
+import { howToStart, isStillStopping } from './again';
 import type { showCalm } from './calm';
 import { Connection } from './connection';
 import { IKnown, Stage, stageOf } from './farewell';
 import { SessionModel } from './model';
 
-/** A server that a hub has not yet noticed is no more cannot be started; milliseconds. */
-const NOTICE = { patience: 40000, pause: 1500 };
+/** How long the hub is waited for until it can start the server; milliseconds. */
+const NOTICE = { patience: 60000, pause: 1000 };
 /** What a proxy answers until the hub has noticed. */
 const NOT_NOTICED = [502, 503, 504];
 
@@ -162,10 +162,11 @@ export class Parting {
         canCallOff: () => model.answer?.stop.phase !== 'stopping',
         lookNow: () => connection.lookNow(),
         start: async () => {
-          await this._untilNoticed();
-          this._leave(() =>
-            window.location.assign(again().url ?? window.location.href)
-          );
+          const { url } = again();
+          if (url !== null) {
+            await this._untilStopped(url);
+            this._leave(() => window.location.assign(url));
+          }
         },
         reload: () => this._leave(() => window.location.reload()),
         trans
@@ -189,15 +190,17 @@ export class Parting {
   }
 
   /**
-   * A hub that has not noticed yet leads back to the server that is no more.
+   * A hub that has not noticed yet leads back to the server that is no more; one
+   * that is still stopping it starts none.
    */
-  private async _untilNoticed(): Promise<void> {
+  private async _untilStopped(url: string): Promise<void> {
     const { connection } = this._options;
     const began = performance.now();
     await connection.lookNow();
     while (
-      NOT_NOTICED.includes(connection.status) &&
-      performance.now() - began < NOTICE.patience
+      connection.contact === 'gone' &&
+      performance.now() - began < NOTICE.patience &&
+      (NOT_NOTICED.includes(connection.status) || (await isStillStopping(url)))
     ) {
       await new Promise(resolve => setTimeout(resolve, NOTICE.pause));
       await connection.lookNow();

@@ -1,6 +1,6 @@
 import { PageConfig } from '@jupyterlab/coreutils';
 
-import { howToStart } from '../again';
+import { howToStart, isStillStopping } from '../again';
 import { answer } from './fakes';
 
 const server = (url: string | null) => ({
@@ -68,5 +68,36 @@ describe('how a server is started again', () => {
   ])('never leads elsewhere: %s', url => {
     set('ada');
     expect(howToStart(server(url)).url).toMatch(/^\/hub\/spawn\/ada\?next=%2F/);
+  });
+});
+
+describe('a hub that is asked to start a server', () => {
+  const shown = (status: number, text: string) => {
+    window.fetch = jest.fn(() =>
+      Promise.resolve({ status, text: () => Promise.resolve(text) })
+    ) as unknown as typeof fetch;
+  };
+  const url = '/hub/spawn/ada/gpu?next=%2F';
+
+  it('is waited for while it stops it', async () => {
+    shown(200, 'Your server is stopping.');
+    expect(await isStillStopping(url)).toBe(true);
+    expect(window.fetch).toHaveBeenCalledWith(
+      '/hub/spawn-pending/ada/gpu',
+      expect.objectContaining({ redirect: 'manual' })
+    );
+    shown(200, '<a href="/hub/spawn/ada/gpu">Launch</a>');
+    expect(await isStillStopping(url)).toBe(false);
+  });
+
+  it('is not waited for where nobody knows', async () => {
+    shown(0, '');
+    expect(await isStillStopping(url)).toBe(false);
+    window.fetch = jest.fn(() => Promise.reject(new TypeError('no network')));
+    expect(await isStillStopping(url)).toBe(false);
+    expect(await isStillStopping('https://hub.example/hub/spawn/ada')).toBe(
+      false
+    );
+    expect(window.fetch).toHaveBeenCalledTimes(1);
   });
 });
