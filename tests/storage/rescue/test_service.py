@@ -256,8 +256,14 @@ async def test_a_list_of_jobs_that_is_slow_takes_no_limit_away(
 ) -> None:
     (ground.root / "small").write_text("x")
     one = server()
-    reached, go = asyncio.Event(), asyncio.Event()
+    go = asyncio.Event()
     asked: list[float | None] = []
+    looked = 0
+
+    async def look() -> Between:
+        nonlocal looked
+        looked += 1
+        return one.between
 
     async def ask(request: dict[str, Any], *more: Any, **options: Any) -> dict[str, Any]:
         if request["op"] == "rescue":
@@ -265,15 +271,16 @@ async def test_a_list_of_jobs_that_is_slow_takes_no_limit_away(
         return await real_ask(request, *more, **options)
 
     async def prune() -> None:
-        reached.set()
         await go.wait()
 
     real_ask = process.ask
     monkeypatch.setattr(process, "ask", ask)
     monkeypatch.setattr(one.jobs, "_prune", prune)
+    monkeypatch.setattr(one.rescue, "_ground", look)
     starting = asyncio.ensure_future(one.rescue.start(None, seconds=100))
-    await reached.wait()
-    for _ in range(20):
+    # By who starts it, and by the job.
+    await until(lambda: looked == 2)
+    for _ in range(5):
         await asyncio.sleep(0)
     assert asked == []
     go.set()
