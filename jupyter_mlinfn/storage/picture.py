@@ -142,9 +142,10 @@ class Picture:
             return False
         verdict = self.verdict(path)
         if verdict.persistence == "unknown":
-            # Files are kept there because there is nothing better.
-            private = self.folders.private
-            return private is None or not within(path, private)
+            # Files are kept in private because there is nothing better; what is shared is no part of this
+            # server's container, and others' work.
+            kept = [each for each in (self.folders.private, *self.folders.shared) if each is not None]
+            return not any(within(path, each) for each in kept)
         return verdict.persistence == "ephemeral"
 
     def _borders(self, base: str) -> Iterator[str]:

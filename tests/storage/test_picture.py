@@ -97,6 +97,15 @@ def test_a_private_folder_of_an_unknown_kind(said: bool, expected: str) -> None:
     assert not [each for each in seen.plan(None).regions if each.startswith("/home/jovyan/unnamed")]
 
 
+def test_what_others_do_in_a_shared_folder_of_an_unknown_kind_is_not_for_this_server_to_rescue() -> None:
+    seen = picture("bind_mounts", shared=["/home/jovyan/unnamed"])
+    assert seen.verdict("/home/jovyan/unnamed").persistence == "unknown"
+    regions = seen.plan(None).regions
+    assert "/home/jovyan/unnamed" not in regions
+    # What certainly goes is told of wherever it is.
+    assert "/home/jovyan/scratch" in picture("bind_mounts", shared=["/home/jovyan/scratch"]).plan(None).regions
+
+
 def test_a_word_of_the_admin_does_not_make_scratch_space_last() -> None:
     seen = picture("kubernetes", said_to_last=True)
 
