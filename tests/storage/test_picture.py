@@ -103,7 +103,9 @@ def test_what_others_do_in_a_shared_folder_of_an_unknown_kind_is_not_for_this_se
     regions = seen.plan(None).regions
     assert "/home/jovyan/unnamed" not in regions
     # What certainly goes is told of wherever it is.
-    assert "/home/jovyan/scratch" in picture("bind_mounts", shared=["/home/jovyan/scratch"]).plan(None).regions
+    assert (
+        "/home/jovyan/scratch" in picture("bind_mounts", shared=["/home/jovyan/scratch"]).plan(None).regions
+    )
 
 
 def test_a_word_of_the_admin_does_not_make_scratch_space_last() -> None:
