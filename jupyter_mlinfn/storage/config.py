@@ -62,7 +62,8 @@ class StorageConfig(Configurable):
         help="""
         What is neither counted as lost nor rescued: names or patterns (`*.tmp`), with all that is below
         them, and paths, which have a slash (`~/.cache`). Left out besides are Jupyter's own folders,
-        environments (folders with `conda-meta` or `pyvenv.cfg`) and caches with a `CACHEDIR.TAG`.
+        environments (folders with `conda-meta`; of one with `pyvenv.cfg` what `venv` and `pip` put
+        there) and caches with a `CACHEDIR.TAG`.
         """,
     ).tag(config=True)
 

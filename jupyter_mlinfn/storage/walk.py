@@ -16,9 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-MARKERS = frozenset(("conda-meta", "pyvenv.cfg", "CACHEDIR.TAG"))
+_VENV = "pyvenv.cfg"
+
+MARKERS = frozenset(("conda-meta", _VENV, "CACHEDIR.TAG"))
 """A folder with one of these is an environment (of conda; of venv, PEP 405) or says itself that it is a
 cache (https://bford.info/cachedir/): it is made anew, not rescued."""
+
+_OF_VENV = frozenset((_VENV, "bin", "etc", "include", "lib", "lib64", "share", ".gitignore"))
+"""What venv and pip put into one: people also make theirs in the folder of their work."""
 
 _FIRST = 512
 """Entries of a folder that are read before it is decided whether to go through it."""
@@ -214,12 +219,13 @@ class _Walker:
         try:
             with os.scandir(descriptor) as entries:
                 first = list(islice(entries, _FIRST))
-                if not is_top and _is_marked(first, descriptor):
+                marks: frozenset[str] = frozenset() if is_top else _marks(first, descriptor)
+                if marks - {_VENV}:
                     skipped.ignored += 1
                     return
                 for entry in chain(first, entries):
                     name = entry.name
-                    if ignored(name):
+                    if ignored(name) or (marks and name in _OF_VENV):
                         skipped.ignored += 1
                         continue
                     path = prefix + name
@@ -251,11 +257,11 @@ class _Walker:
         raise ValueError(f"{path!r} is outside of what is walked")
 
 
-def _is_marked(first: Sequence[os.DirEntry[str]], descriptor: int) -> bool:
-    """Whether a folder bears one of `MARKERS`; a long one is asked for each of them."""
-    if any(entry.name in MARKERS for entry in first):
-        return True
-    return len(first) == _FIRST and any(_has(name, descriptor) for name in MARKERS)
+def _marks(first: Sequence[os.DirEntry[str]], descriptor: int) -> frozenset[str]:
+    """Those of `MARKERS` that a folder bears; a long one is asked for each of them."""
+    if len(first) == _FIRST:
+        return frozenset(name for name in MARKERS if _has(name, descriptor))
+    return MARKERS.intersection(entry.name for entry in first)
 
 
 def _has(name: str, descriptor: int) -> bool:

@@ -198,9 +198,21 @@ def test_what_is_left_out_by_rule(root: Path) -> None:
     ruled = plan(root, ignored=["*.tmp", "__pycache__"], ignored_folders=[f"{root}/jupyter"])
 
     assert found(ruled, skipped=skipped) == ["a.py", "deep/b.py"]
-    assert skipped.ignored == 7
+    assert skipped.ignored == 8
     # Who names a folder means it.
     assert found(ruled, "env") == ["env/bin/python", "env/conda-meta/history"]
+
+
+@pytest.mark.parametrize("more", [0, walking._FIRST])
+def test_work_in_the_folder_of_an_environment_is_work(root: Path, more: int) -> None:
+    write(root, "work/pyvenv.cfg", "work/bin/python", "work/lib/x", "work/fit.ipynb", "work/data/a.root")
+    write(root, *(f"work/include/{number}" for number in range(more)))
+    write(root, *(f"work/bin-{number}" for number in range(more)))
+
+    assert [each for each in found(plan(root)) if "bin-" not in each] == [
+        "work/data/a.root",
+        "work/fit.ipynb",
+    ]
 
 
 def test_the_mark_of_a_folder_with_many_files_is_seen(root: Path) -> None:
