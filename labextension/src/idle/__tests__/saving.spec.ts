@@ -97,6 +97,12 @@ describe('Documents', () => {
     expect(saves.mock.calls).toEqual([['a.ipynb'], ['c.txt']]);
   });
 
+  it('asks nobody about what is to be disregarded', async () => {
+    const { all } = documents({ 'a.ipynb': {}, 'b.py': {} });
+    all.disregard(['a.ipynb', 'elsewhere.txt']);
+    expect(all.list().unsaved).toEqual(['b.py']);
+  });
+
   it('overwrites nothing that changed on disk, and says so', async () => {
     const { all, saves } = documents({ 'a.ipynb': { onDisk: 'another' } });
     const { documents: done, failed } = await all.saveAll(1000);
