@@ -47,5 +47,9 @@ class Ground:
 
     def root_path(self, path: str) -> str | None:
         """A path as JupyterLab names it; None where it does not show it."""
+        private = self.private
+        # That may be a link in the root.
+        if private is not None and path.startswith(f"{private}/") and not self.display.startswith("/"):
+            return self.display + path[len(private) :]
         root = self.plan.bases[0].rstrip("/") + "/"
         return path.removeprefix(root) if path.startswith(root) else None

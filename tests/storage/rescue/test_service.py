@@ -251,6 +251,27 @@ async def test_at_the_end_it_keeps_to_its_time(server: Callable[[], Server], gro
     assert half(ground) == []
 
 
+async def test_a_private_folder_that_is_a_link_is_told_as_it_is_shown(
+    server: Callable[[], Server], ground: Ground, tmp_path: Path
+) -> None:
+    (ground.root / "a").write_text("work")
+    ground.private.rmdir()
+    (tmp_path / "nfs").mkdir()
+    ground.private.symlink_to(tmp_path / "nfs")
+    one = server()
+    one.between = replace(one.between, private=str(tmp_path / "nfs"), display="private")
+
+    result = await one.rescue.at_the_end(10**9, 30, paths=["a"])
+
+    assert result is not None
+    assert result["folder"].startswith(f"{tmp_path}/nfs/rescued/")
+    assert (ground.root / result["root_path"] / "a").read_text() == "work"
+    assert result["root_path"].startswith("private/rescued/")
+    # One that JupyterLab does not show.
+    outside = replace(one.between, display=str(tmp_path / "nfs"))
+    assert outside.root_path(result["folder"]) is None
+
+
 async def test_a_list_of_jobs_that_is_slow_takes_no_limit_away(
     server: Callable[[], Server], ground: Ground, monkeypatch: pytest.MonkeyPatch
 ) -> None:
