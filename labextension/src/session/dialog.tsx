@@ -11,18 +11,20 @@ import { ISessionAnswer } from './api';
 import { Line, Mark } from './line';
 import { SessionModel } from './model';
 import {
+  documentsLine,
+  filesLine,
+  holdersLine,
+  runningLine,
+  terminalsLine
+} from './lines';
+import {
   describeFit,
   describeGpu,
   describeMachine,
   describeStays,
-  documentsLine,
-  filesLine,
-  holdersLine,
   inList,
   keepsAtStop,
-  lastingFolders,
-  runningLine,
-  terminalsLine
+  lastingFolders
 } from './words';
 
 /** Milliseconds that this page's documents have to be saved. */

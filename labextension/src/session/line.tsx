@@ -3,7 +3,7 @@ import { checkIcon } from '@jupyterlab/ui-components';
 import React from 'react';
 
 import { cautionIcon } from '../icons';
-import { ILine } from './words';
+import { ILine } from './lines';
 
 /**
  * One line of what would be lost: it has its place from the beginning, and what

@@ -1,20 +1,22 @@
 import { nullTranslator } from '@jupyterlab/translation';
 
 import {
+  documentsLine,
+  filesLine,
+  holdersLine,
+  runningLine,
+  terminalsLine
+} from '../lines';
+import {
   describeFit,
   describeFreed,
   describeLeft,
   describeMachine,
   describeStays,
-  documentsLine,
-  filesLine,
-  holdersLine,
   inList,
   inSentence,
   keepsAtStop,
-  lastingFolders,
-  runningLine,
-  terminalsLine
+  lastingFolders
 } from '../words';
 import {
   answer,
