@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import mmap
 import os
 import stat
 import threading
-from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
 
+from .hashing import BLOCK, Hash
 from .places import folder_of
 
-_BLOCK = 1 << 20
-_BESIDE = 4 * _BLOCK
+_BESIDE = 4 * BLOCK
 """Bytes from which a file's hash is computed beside its copying: below, two threads cost more."""
-_WRITE_OUT = 16 * _BLOCK
+_WRITE_OUT = 16 * BLOCK
 """Bytes after which the disk is told to begin writing, for it not to begin with the fsync."""
-_HOLE = 64 * _BLOCK
+_HOLE = 64 * BLOCK
 """Bytes of a hole that are hashed before it is looked whether there is time for more."""
-_ZEROS = memoryview(bytes(_BLOCK))
 _MODE = 0o777
 """Of permissions; a program that runs as somebody else (set-user-ID) is not made anew under another owner."""
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -186,7 +183,9 @@ class Copier:
         _attributes(source, target, before)
         os.fsync(target)
         _drop(target)
-        if self._read_back(target, size, has_holes=_has_holes(before)) != sha256:
+        # Beside its source, if that is as it was when it was hashed: that is cheaper than a second hash.
+        is_same = not changed and not _has_holes(before) and self._is_beside(source, target, size)
+        if not is_same and self._read_back(target, size, has_holes=_has_holes(before)) != sha256:
             self._moved(-weight)
             return None
         return Copy(size, weight, before.st_mtime_ns, sha256, changed=changed)
@@ -207,7 +206,7 @@ class Copier:
                 position = data
                 continue
             until = _next_hole(source, position, size) if has_holes else size
-            block = hashed.buffer()[: min(_BLOCK, until - position)]
+            block = hashed.buffer()[: min(BLOCK, until - position)]
             try:
                 count = os.preadv(source, [block], position)
             except OSError as error:
@@ -228,10 +227,29 @@ class Copier:
         self._moved(weight_of(status) - told)
         return hashed.hexdigest(), position
 
+    def _is_beside(self, source: int, target: int, size: int) -> bool:
+        """Whether both have the same content; False also where that cannot be told so."""
+        position = 0
+        direct = size >= BLOCK and _past_memory(target, on=True)
+        block = self._hashed(size).buffer()
+        while position < size:
+            self._check()
+            try:
+                count = min(os.preadv(target, [block], position), size - position)
+                if not count or os.pread(source, count, position) != block[:count].tobytes():
+                    return False
+            except OSError:
+                # Reading by the hash says why, or reads through the memory.
+                return False
+            position += count
+        if direct:
+            _past_memory(target, on=False)
+        return True
+
     def _read_back(self, target: int, size: int, *, has_holes: bool) -> str:
         hashed = self._hashed(size)
         position = 0
-        direct = size >= _BLOCK and _past_memory(target, on=True)
+        direct = size >= BLOCK and _past_memory(target, on=True)
         while position < size:
             self._check()
             if has_holes and (data := _next_data(target, position, size)) > position:
@@ -254,60 +272,22 @@ class Copier:
             position += count
         return hashed.hexdigest()
 
-    def _hashed(self, size: int) -> _Hash:
+    def _hashed(self, size: int) -> Hash:
         """A hash for a file of that size, with this thread's buffers."""
         local = self._local
         if not hasattr(local, "buffers"):
             # Of whole pages, as reading past the memory needs them.
-            local.buffers = [memoryview(mmap.mmap(-1, _BLOCK)) for _ in range(2)]
+            local.buffers = [memoryview(mmap.mmap(-1, BLOCK)) for _ in range(2)]
             local.beside = None
         if size < _BESIDE:
-            return _Hash(local.buffers, None)
+            return Hash(local.buffers, None)
         if local.beside is None:
             local.beside = ThreadPoolExecutor(1, "hash")
-        return _Hash(local.buffers, local.beside)
+        return Hash(local.buffers, local.beside)
 
     def _check(self) -> None:
         if self._stop.is_set():
             raise Stopped
-
-
-class _Hash:
-    """SHA-256, in a thread of its own for large files: hashlib lets others run meanwhile."""
-
-    def __init__(self, buffers: list[memoryview], beside: ThreadPoolExecutor | None) -> None:
-        self._sha256 = hashlib.sha256()
-        self._buffers = buffers
-        self._beside = beside
-        self._at_work: deque[Future[None]] = deque()
-        self._next = 0
-
-    def buffer(self) -> memoryview:
-        """One that may be written to until it is fed."""
-        while len(self._at_work) >= len(self._buffers):
-            self._at_work.popleft().result()
-        self._next = (self._next + 1) % len(self._buffers)
-        return self._buffers[self._next]
-
-    def feed(self, data: memoryview) -> None:
-        if self._beside is None:
-            self._sha256.update(data)
-        else:
-            self._at_work.append(self._beside.submit(self._sha256.update, data))
-
-    def zeros(self, count: int) -> None:
-        self._settle()
-        while count > 0:
-            self._sha256.update(_ZEROS[:count])
-            count -= _BLOCK
-
-    def hexdigest(self) -> str:
-        self._settle()
-        return self._sha256.hexdigest()
-
-    def _settle(self) -> None:
-        while self._at_work:
-            self._at_work.popleft().result()
 
 
 def not_a_file(mode: int) -> str:
