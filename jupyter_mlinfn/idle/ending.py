@@ -296,7 +296,7 @@ class Ending:
         self._changed()
         async with _Beside(self._around.hold_off(self.limits.hold_off_for(seconds))):
             self.rescued = await self._rescued(None if isinstance(keep, bool) else keep, seconds)
-        if problem := _why_nothing(self.rescued):
+        if problem := _why_nothing(self.rescued, chosen=not isinstance(keep, bool)):
             self._log.warning("No file was rescued: %s", problem)
             if reason.why == "user":
                 self._over(f"The files that would be lost could not be kept: {problem}")
@@ -347,13 +347,17 @@ class _Beside:
         self._task.cancel()
 
 
-def _why_nothing(rescued: Mapping[str, Any] | None) -> str:
-    """Why no file at all was kept where there are some with content, a sentence; empty for not so."""
+def _why_nothing(rescued: Mapping[str, Any] | None, *, chosen: bool) -> str:
+    """Why no file at all was kept where there are some to keep, a sentence; empty for not so.
+
+    Args:
+        chosen: what is left was asked for by name.
+    """
     if rescued is None or rescued["files"]:
         return ""
-    # A socket, or an empty file, is nothing to stay for.
-    left = next((each["reason"] for each in rescued["left"] if each["size"]), "")
-    return str(rescued["problem"] or left)
+    # Nobody stays for a socket, an empty file, or what cannot be read, unless they named it.
+    left = next((each for each in rescued["left"] if each["size"] or chosen), None)
+    return str(rescued["problem"] or (f"{left['path']}: {left['reason']}" if left is not None else ""))
 
 
 def _failed(problem: str) -> dict[str, Any]:

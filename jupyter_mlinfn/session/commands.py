@@ -58,6 +58,12 @@ def _run(arguments: argparse.Namespace, last_stop: Callable[[], LastStop]) -> in
             reason="Stopping a server ends all that runs in it.",
             hint="Say --yes.",
         )
+    if missing := [path for path in arguments.keep or () if not os.path.lexists(path)]:
+        raise BadInputError(
+            f"Nothing was stopped: there is no {missing[0]}.",
+            reason="It was to be kept.",
+            hint="Look at the name, and at the folder that you are in.",
+        )
     before = _survey(server)
     if not arguments.json:
         from .console import would_be_lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -84,18 +85,22 @@ async def test_what_is_kept_is_chosen(keep: Any, asked: list[Any]) -> None:
     assert [paths for paths, _ in world.copies.asked] == asked
 
 
-async def test_nobody_stays_for_a_socket() -> None:
-    world = World(copies=True)
-    world.copies.result = {
-        **NOTHING,
-        "left": [{"path": "/home/ada/s", "size": 0, "reason": "It is a socket."}],
-        "left_bytes": 0,
-    }
+@pytest.mark.parametrize(
+    ("keep", "size", "stays"),
+    [(True, 0, False), (True, None, False), (True, 1, True), (("s",), None, True), (("s",), 0, True)],
+)
+async def test_nobody_stays_for_a_socket_unless_they_named_it(
+    keep: Any, size: int | None, stays: bool
+) -> None:
+    world = World(limits=SLOW, copies=True)
+    left = [{"path": "/home/ada/s", "size": size, "reason": "It is not there, or no longer."}]
+    world.copies.result = {**NOTHING, "left": left, "left_bytes": size or 0}
     world.copies.go.set()
-    world.service.ending.begin(BY_A_PERSON)
-    await world.over()
+    world.service.ending.begin(replace(BY_A_PERSON, keep=keep))
+    await until(lambda: world.service.ending.problem or world.ended.is_set())
 
-    assert world.ended.is_set()
+    assert world.ended.is_set() is not stays
+    assert ("/home/ada/s: It is not there" in world.service.ending.problem) is stays
 
 
 async def test_what_was_not_chosen_is_not_told_to_be_kept() -> None:

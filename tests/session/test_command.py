@@ -88,6 +88,14 @@ def test_where_nobody_can_be_asked_it_stops_nothing(server: Server) -> None:
     assert session(server)["stop"]["phase"] is None
 
 
+def test_a_name_that_is_not_there_stops_nothing(server: Server) -> None:
+    code, _, error = run(server, "--yes", "--keep", "resluts.txt")
+
+    assert code == 2
+    assert "there is no resluts.txt" in error
+    assert session(server)["stop"]["phase"] is None
+
+
 def test_programs_read_json_and_choose_files(server: Server) -> None:
     (server.platform.root / "other.txt").write_text("other")
     code, out, _ = run(server, "--json", "--yes", "--no-save", "--keep", "other.txt")
