@@ -292,7 +292,7 @@ function rescueFacts(
         stage === 'stopping'
           ? trans.__('%1, in %2', amount, folder)
           : trans.__(
-              '%1 were being copied to %2 when it was last heard of; the next start tells what is there.',
+              'Copying %1 to %2 had begun when it was last heard of; the next start tells what is there.',
               amount,
               folder
             )

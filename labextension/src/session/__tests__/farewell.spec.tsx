@@ -67,7 +67,7 @@ describe('what the calm page says', () => {
 
   it('claims nothing that it has not heard of', () => {
     expect(told({ job: job({}) }).kept).toContain(
-      'warn: 3 files (1.2 GB) were being copied to private/rescued when it was last heard of'
+      'warn: Copying 3 files (1.2 GB) to private/rescued had begun when it was last heard of'
     );
     const failed = job({
       state: 'failed',
