@@ -1,4 +1,4 @@
-"""Rescues that are killed at random moments: SIGKILL to worker, server, or both.
+"""Rescues, and stops that rescue, which are killed at random moments: SIGKILL to worker, server, or both.
 
 Right after it every file under its name has the hash of its source and the manifest tells the truth; the
 next start tidies up; taken up again it is whole, also where the sources are gone: then it says so.
@@ -28,9 +28,13 @@ from ...support.server import Platform, running, wait_for
 from .support import check_sums, files_below, sha256
 
 SEED = int(os.environ.get("MLINFN_SEED") or random.SystemRandom().randrange(10**6))
-COUNT = sample(20, 200)
+COUNT = sample(6, 100)
+STOPS = sample(20, 200)
 LASTS = 1.0
 """Seconds that a rescue of these files takes, mostly; moments are spread over them."""
+STOP_LASTS = 3.0
+"""The same of a stop: it waits for a page that may be there, rescues, and ends."""
+TRAITS = {"persistent_folders": ["private"], "ephemeral_folders": ["."]}
 ACTIVE = ("queued", "running", "cancelling")
 
 
@@ -77,11 +81,7 @@ class Victim:
     def kill(self) -> str:
         """Kill the worker, the server, or both; which. None of them runs when this returns."""
         whom = self.moments.choice(["server", "worker", "both"])
-        workers = [
-            child
-            for child in psutil.Process(self.server.process.pid).children(recursive=True)
-            if any("storage/rescue" in word for word in _words(child))
-        ]
+        workers = self._workers()
         if whom != "server":
             for worker in workers:
                 worker.send_signal(signal.SIGKILL)
@@ -91,8 +91,32 @@ class Victim:
         assert not alive, "a worker outlived its server"
         return whom
 
+    def _workers(self) -> list[psutil.Process]:
+        try:
+            children = psutil.Process(self.server.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+        return [child for child in children if any("storage/rescue" in word for word in _words(child))]
+
     def job(self, job_id: str) -> dict[str, Any]:
         return self.server.job(job_id)
+
+    def latest(self) -> dict[str, Any] | None:
+        """The job of the latest rescue; None where there was none."""
+        jobs = self.server.get("api/mlinfn/jobs")["jobs"]
+        return next((dict(job) for job in jobs if job["kind"] == "rescue"), None)
+
+    def forget_jobs(self) -> None:
+        self.server.request("DELETE", "api/mlinfn/jobs")
+
+    def stays_or_ended(self) -> bool:
+        """Whether a stop has come to its end: the server's own, or that it was called off."""
+        if self.server.process.poll() is not None:
+            return True
+        try:
+            return self.server.get("api/mlinfn/session")["stop"]["phase"] is None
+        except OSError:
+            return False  # About to end.
 
 
 def _words(process: psutil.Process) -> list[str]:
@@ -159,9 +183,9 @@ def is_tidied(victim: Victim, job_id: str) -> bool:
     return not half and whole and (bool(finals) or not any(victim.rescued.glob("*")))
 
 
-def await_moment(victim: Victim) -> str:
+def await_moment(victim: Victim, lasts: float = LASTS) -> str:
     """Wait for the random moment to strike; which kind it is."""
-    end = time.monotonic() + LASTS
+    end = time.monotonic() + lasts
     if victim.moments.random() < 0.5:
         # From the first file under its name on, if that is not over already.
         while time.monotonic() < end:
@@ -171,7 +195,7 @@ def await_moment(victim: Victim) -> str:
         time.sleep(victim.moments.random() * 0.4)
         return "after the first file"
     # The moment itself is what is random here; nothing is waited for.
-    time.sleep(victim.moments.random() * LASTS)
+    time.sleep(victim.moments.random() * lasts)
     return "anywhere"
 
 
@@ -214,11 +238,51 @@ def kill_a_rescue(victim: Victim) -> None:
         assert ended["result"]["left_count"] == 0
 
 
+def kill_a_stop(victim: Victim) -> None:
+    victim.make_tree()
+    victim.forget_jobs()
+    status, answer = victim.server.request("POST", "api/mlinfn/session/stop", {"when": "now", "keep": True})
+    assert status == 202, answer
+    moment = await_moment(victim, STOP_LASTS)
+    whom = victim.kill()
+    if whom == "worker":
+        # It goes on without: kept or not, it ends, or says why it stays.
+        wait_for(victim.stays_or_ended, 60)
+    kept = check_truth(victim)
+    victim.restart()
+    job = victim.latest()
+    if job is None:
+        assert not kept, f"MLINFN_SEED={SEED}"
+    else:
+        wait_for(lambda: is_tidied(victim, job["id"]), 60)
+        check_tidied(victim)
+    finals, _ = names(victim)
+    told = victim.server.get("api/mlinfn/session/welcome")["stopped"]
+    if told is not None and told["rescue"] is not None:
+        # What was whole and had no name yet got it afterwards.
+        assert told["rescue"]["files"] <= len(finals), f"MLINFN_SEED={SEED}"
+    victim.server.request("POST", "api/mlinfn/session/welcome", {})
+    state = job["state"] if job is not None else "not begun"
+    victim.tally.update([moment, f"{whom} killed", state, "some kept" if kept else "nothing kept"])
+
+
+@pytest.mark.proof
+def test_whenever_a_stop_is_killed_no_file_is_half_there_and_the_manifest_is_true(tmp_path: Path) -> None:
+    moments = random.Random(SEED)  # noqa: S311 - repeatable, not secret
+    victim = Victim(Platform(tmp_path / "platform", [], traits=TRAITS), moments)
+    try:
+        for _ in range(STOPS):
+            kill_a_stop(victim)
+    finally:
+        victim.close()
+    told = ", ".join(f"{count} {what}" for what, count in sorted(victim.tally.items()))
+    note(f"killed stops: n = {STOPS}, 0 files half there, MLINFN_SEED={SEED}: {told}")
+
+
 @pytest.mark.proof
 def test_whatever_is_killed_no_file_is_half_there_and_the_manifest_is_true(tmp_path: Path) -> None:
     moments = random.Random(SEED)  # noqa: S311 - repeatable, not secret
-    traits = {"persistent_folders": ["private"], "ephemeral_folders": ["."]}
-    victim = Victim(Platform(tmp_path / "platform", [], traits=traits), moments)
+    victim = Victim(Platform(tmp_path / "platform", [], traits=TRAITS), moments)
     try:
         for _ in range(COUNT):
             kill_a_rescue(victim)
