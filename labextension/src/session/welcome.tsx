@@ -163,7 +163,8 @@ export function Welcome(
             )
           )}
         {lost !== null &&
-          lost.files > 0 &&
+          // Else it is what was just said not to be kept.
+          lost.files > (rescue?.left_count ?? 0) &&
           warn('lost', describeLost(lost, trans))}
         {failed.map(({ path, reason }) =>
           warn(`failed-${path}`, trans.__('Not saved: %1. %2', path, reason))

@@ -79,6 +79,23 @@ describe('the card of who comes back', () => {
     await over();
   });
 
+  it('tells once of what was not kept', async () => {
+    const { over } = await begin(
+      stopped({
+        rescue: {
+          ...stopped().rescue!,
+          left: [{ path: '/w/big.h5', size: 5e9, reason: 'It is too large.' }],
+          left_count: 1,
+          left_bytes: 5e9
+        },
+        lost: { files: 1, bytes: 5e9 }
+      })
+    );
+    expect(card()?.textContent).toContain('Not kept: 1 file (5 GB): big.h5');
+    expect(card()?.textContent).not.toContain('Lost');
+    await over();
+  });
+
   it('takes no focus, and goes with Escape for who is in it', async () => {
     const { source, widget } = await begin();
     expect(card()?.contains(document.activeElement)).toBe(false);
