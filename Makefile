@@ -10,7 +10,7 @@ PYTHON ?= python3
 ARGS ?=
 # One that hangs fails, and does not keep the others waiting.
 SECONDS_A_TEST = 900
-# Those on a real hub mostly wait: they run beside all the others, see tests/conftest.py.
+# Those that mostly wait, on a real hub above all, run beside the others: see tests/conftest.py.
 BESIDE = -n 2 --dist loadgroup
 # The demo is installed as a user installs it; tests run on the checkout itself.
 DEMO := .venv-demo/bin
