@@ -68,7 +68,7 @@ subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 root = base / "platform" / "work"
 root.mkdir(parents=True)
 mount("-t", "tmpfs", "none", root)
-platform = Platform(base / "platform", [])
+platform = Platform(base / "platform", [], traits={"persistent_folders": []})
 mount("--bind", base, root / "private")
 with running(platform) as server:
     (root / "lost.txt").write_text("lost")
