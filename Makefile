@@ -11,7 +11,7 @@ ARGS ?=
 # One that hangs fails, and does not keep the others waiting.
 SECONDS_A_TEST = 900
 # Those that mostly wait, on a real hub above all, run beside the others: see tests/conftest.py.
-BESIDE = -n 2 --dist loadgroup
+BESIDE = -n 2
 # The demo is installed as a user installs it; tests run on the checkout itself.
 DEMO := .venv-demo/bin
 DEV := .venv/bin
