@@ -10,8 +10,9 @@ PYTHON ?= python3
 ARGS ?=
 # One that hangs fails, and does not keep the others waiting.
 SECONDS_A_TEST = 900
-# Those that mostly wait, on a real hub above all, run beside the others: see tests/conftest.py.
-BESIDE = -n 2
+# `make test BESIDE="-n 2"`: those that mostly wait run beside the others (tests/conftest.py). It saves a third of
+# the time; on two busy cores some tests of the others then come too late.
+BESIDE =
 # The demo is installed as a user installs it; tests run on the checkout itself.
 DEMO := .venv-demo/bin
 DEV := .venv/bin
@@ -32,8 +33,6 @@ test: dev
 
 proof: export MLINFN_PROOF = 1
 proof: SECONDS_A_TEST = 7200
-# Its tables of times want the machine for themselves.
-proof: BESIDE =
 proof: test
 
 lint: dev
