@@ -1,7 +1,5 @@
-import { IDisposable } from '@lumino/disposable';
-import { ISignal, Signal } from '@lumino/signaling';
-
 import { IFieldProblem, MlinfnError } from '../api';
+import { Observable } from '../observable';
 import { IChangePlan, Intent, Manager } from './changesApi';
 import { ICudaMark } from './cudaApi';
 import { FINAL_STATUSES } from './formModel';
@@ -19,8 +17,9 @@ export interface IChangePreviewer {
 /**
  * A change that is being thought about, with its live preview.
  */
-export class ChangeModel implements ISpecsModel, IDisposable {
+export class ChangeModel extends Observable implements ISpecsModel {
   constructor(previewer: IChangePreviewer, intent: Intent) {
+    super();
     this._intent = intent;
     this._live = new LivePreview(
       () => (this.isComplete ? this._intent : null),
@@ -93,20 +92,8 @@ export class ChangeModel implements ISpecsModel, IDisposable {
     return marks.find(({ name }) => name === nameOf(spec));
   }
 
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (!this._isDisposed) {
-      this._isDisposed = true;
-      this._live.dispose();
-      Signal.clearData(this);
-    }
+  protected onDispose(): void {
+    this._live.dispose();
   }
 
   /**
@@ -228,8 +215,8 @@ export class ChangeModel implements ISpecsModel, IDisposable {
   }
 
   private _emit(): void {
-    if (!this._isDisposed) {
-      this._changed.emit();
+    if (!this.isDisposed) {
+      this.emitChanged();
     }
   }
 
@@ -239,6 +226,4 @@ export class ChangeModel implements ISpecsModel, IDisposable {
   private _note = '';
   private _submitted: number | null = null;
   private _isOutdated = false;
-  private _isDisposed = false;
-  private _changed = new Signal<this, void>(this);
 }

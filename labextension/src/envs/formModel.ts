@@ -1,7 +1,5 @@
-import { IDisposable } from '@lumino/disposable';
-import { ISignal, Signal } from '@lumino/signaling';
-
 import { IFieldProblem, MlinfnError } from '../api';
+import { Observable } from '../observable';
 import { INewEnvironment, IPlan } from './api';
 import { ICudaMark } from './cudaApi';
 import { LivePreview, Preview } from './livePreview';
@@ -40,8 +38,9 @@ export interface IPreviewer {
 /**
  * The form for a new environment, with its live preview.
  */
-export class FormModel implements IDisposable {
+export class FormModel extends Observable {
   constructor(previewer: IPreviewer, draft: Partial<IDraft> = {}) {
+    super();
     this._draft = { ...EMPTY, ...draft };
     this._live = new LivePreview(
       () => (this._draft.label.trim() === '' ? null : this.wanted),
@@ -77,20 +76,8 @@ export class FormModel implements IDisposable {
       : null;
   }
 
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (!this._isDisposed) {
-      this._isDisposed = true;
-      this._live.dispose();
-      Signal.clearData(this);
-    }
+  protected onDispose(): void {
+    this._live.dispose();
   }
 
   /**
@@ -250,8 +237,8 @@ export class FormModel implements IDisposable {
   }
 
   private _emit(): void {
-    if (!this._isDisposed) {
-      this._changed.emit();
+    if (!this.isDisposed) {
+      this.emitChanged();
     }
   }
 
@@ -259,8 +246,6 @@ export class FormModel implements IDisposable {
   private _live: LivePreview<INewEnvironment, IPlan>;
   private _named: { label: string; name: string } | null = null;
   private _refusal: MlinfnError | null = null;
-  private _isDisposed = false;
-  private _changed = new Signal<this, void>(this);
 }
 
 const EMPTY: IDraft = {

@@ -1,7 +1,5 @@
-import { IDisposable } from '@lumino/disposable';
-import { ISignal, Signal } from '@lumino/signaling';
-
 import { isAborted, MlinfnError } from '../api';
+import { Observable } from '../observable';
 
 /**
  * How long after the last key the preview is asked for.
@@ -26,7 +24,7 @@ export type Preview<Plan> =
 /**
  * The server's answer to what a form asks for, kept up to date with the form.
  */
-export class LivePreview<Wanted, Plan> implements IDisposable {
+export class LivePreview<Wanted, Plan> extends Observable {
   /**
    * @param wanted what is asked for now; null where that is not complete yet
    * @param request asks the server
@@ -35,6 +33,7 @@ export class LivePreview<Wanted, Plan> implements IDisposable {
     wanted: () => Wanted | null,
     request: (wanted: Wanted, signal: AbortSignal) => Promise<Plan>
   ) {
+    super();
     this._wanted = wanted;
     this._request = request;
   }
@@ -64,20 +63,8 @@ export class LivePreview<Wanted, Plan> implements IDisposable {
     return this._current.state === 'refused' ? this._current.error : null;
   }
 
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (!this._isDisposed) {
-      this._isDisposed = true;
-      this._giveUp();
-      Signal.clearData(this);
-    }
+  protected onDispose(): void {
+    this._giveUp();
   }
 
   /**
@@ -101,7 +88,7 @@ export class LivePreview<Wanted, Plan> implements IDisposable {
   private _schedule(delay: number): void {
     const last = this.plan;
     this._giveUp();
-    if (this._isDisposed) {
+    if (this.isDisposed) {
       return;
     }
     if (this._wanted() === null) {
@@ -110,7 +97,7 @@ export class LivePreview<Wanted, Plan> implements IDisposable {
       this._current = { state: 'asking', last };
       this._timer = window.setTimeout(() => void this._run(), delay);
     }
-    this._changed.emit();
+    this.emitChanged();
   }
 
   private async _run(): Promise<void> {
@@ -140,7 +127,7 @@ export class LivePreview<Wanted, Plan> implements IDisposable {
     // An answer that was under way when its request was given up.
     if (!abort.signal.aborted) {
       this._current = next;
-      this._changed.emit();
+      this.emitChanged();
     }
   }
 
@@ -165,6 +152,4 @@ export class LivePreview<Wanted, Plan> implements IDisposable {
   private _abort: AbortController | null = null;
   private _timer = 0;
   private _displaced = 0;
-  private _isDisposed = false;
-  private _changed = new Signal<this, void>(this);
 }

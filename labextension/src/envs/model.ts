@@ -1,19 +1,18 @@
-import { IDisposable } from '@lumino/disposable';
-import { ISignal, Signal } from '@lumino/signaling';
-
 import { MlinfnError } from '../api';
 import { CoalescedRead } from '../coalesce';
+import { Observable } from '../observable';
 import { IEnvironment, IEnvironmentList, IPlaces } from './api';
 import { ICuda } from './cudaApi';
 
 /**
  * The environments and the places they live in, as the server last told.
  */
-export class EnvsModel implements IDisposable {
+export class EnvsModel extends Observable {
   /**
    * @param read lists the environments
    */
   constructor(read: () => Promise<IEnvironmentList>) {
+    super();
     this._read = new CoalescedRead(async () => {
       try {
         this._list = await read();
@@ -21,8 +20,8 @@ export class EnvsModel implements IDisposable {
       } catch (thrown) {
         this._error = MlinfnError.from(thrown);
       }
-      if (!this._isDisposed) {
-        this._changed.emit();
+      if (!this.isDisposed) {
+        this.emitChanged();
       }
     });
   }
@@ -56,24 +55,6 @@ export class EnvsModel implements IDisposable {
     return this._error;
   }
 
-  /**
-   * Emitted after every read.
-   */
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (!this._isDisposed) {
-      this._isDisposed = true;
-      Signal.clearData(this);
-    }
-  }
-
   get(id: string): IEnvironment | undefined {
     return this._list?.environments.find(env => env.id === id);
   }
@@ -88,8 +69,6 @@ export class EnvsModel implements IDisposable {
   private _read: CoalescedRead;
   private _list: IEnvironmentList | null = null;
   private _error: MlinfnError | null = null;
-  private _isDisposed = false;
-  private _changed = new Signal<this, void>(this);
 }
 
 /**

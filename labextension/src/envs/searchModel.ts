@@ -1,7 +1,5 @@
-import { IDisposable } from '@lumino/disposable';
-import { ISignal, Signal } from '@lumino/signaling';
-
 import { isAborted, MlinfnError } from '../api';
+import { Observable } from '../observable';
 import { IPackageHit } from './api';
 import { isBareName } from './specs';
 
@@ -13,13 +11,14 @@ export const SEARCH_DELAY = 150;
 /**
  * Completion of package names.
  */
-export class SearchModel implements IDisposable {
+export class SearchModel extends Observable {
   /**
    * @param search finds packages by name, best first
    */
   constructor(
     search: (q: string, signal: AbortSignal) => Promise<IPackageHit[]>
   ) {
+    super();
     this._search = search;
   }
 
@@ -38,20 +37,8 @@ export class SearchModel implements IDisposable {
     return this._error;
   }
 
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (!this._isDisposed) {
-      this._isDisposed = true;
-      this._stop();
-      Signal.clearData(this);
-    }
+  protected onDispose(): void {
+    this._stop();
   }
 
   /**
@@ -96,8 +83,8 @@ export class SearchModel implements IDisposable {
     this._hits = hits;
     this._answered = answered;
     this._error = error;
-    if (!this._isDisposed) {
-      this._changed.emit();
+    if (!this.isDisposed) {
+      this.emitChanged();
     }
   }
 
@@ -107,6 +94,4 @@ export class SearchModel implements IDisposable {
   private _error: MlinfnError | null = null;
   private _abort: AbortController | null = null;
   private _timer = 0;
-  private _isDisposed = false;
-  private _changed = new Signal<this, void>(this);
 }

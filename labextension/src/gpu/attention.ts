@@ -1,7 +1,5 @@
-import { IDisposable } from '@lumino/disposable';
-import { ISignal, Signal } from '@lumino/signaling';
-
 import { PersonInput } from '../attention';
+import { Observable } from '../observable';
 
 /**
  * After this long without input, in milliseconds, nobody is taken to look.
@@ -12,8 +10,9 @@ export const IDLE_AFTER = 5 * 60 * 1000;
  * Whether somebody can be looking at this page: it is visible, and there was
  * input of a person within the last five minutes. Opening the page is such.
  */
-export class Attention implements IDisposable {
+export class Attention extends Observable {
   constructor(input: PersonInput) {
+    super();
     this._input = input;
     this._opened = performance.now();
     this._given = this._isGiven();
@@ -26,26 +25,10 @@ export class Attention implements IDisposable {
     return this._given;
   }
 
-  /**
-   * Emitted when it is given, or given no more.
-   */
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (this._isDisposed) {
-      return;
-    }
-    this._isDisposed = true;
+  protected onDispose(): void {
     clearTimeout(this._timer);
     this._input.happened.disconnect(this._onInput, this);
     document.removeEventListener('visibilitychange', this._onVisibility);
-    Signal.clearData(this);
   }
 
   /**
@@ -64,7 +47,7 @@ export class Attention implements IDisposable {
     const given = this._isGiven();
     if (given !== this._given) {
       this._given = given;
-      this._changed.emit();
+      this.emitChanged();
     }
   }
 
@@ -95,6 +78,4 @@ export class Attention implements IDisposable {
   private _opened: number;
   private _given: boolean;
   private _timer = 0;
-  private _isDisposed = false;
-  private _changed = new Signal<this, void>(this);
 }

@@ -1,9 +1,8 @@
-import { IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
-import { ISignal, Signal } from '@lumino/signaling';
 
 import { MlinfnError } from '../api';
 import { CoalescedRead } from '../coalesce';
+import { Observable } from '../observable';
 import { Attention } from './attention';
 import { IGpuAnswer, IGpuReleased, IGpuView } from './api';
 import { History } from './history';
@@ -39,8 +38,9 @@ export interface IMemory {
  * all. A proxy takes any request for activity, and the server wakes the driver
  * for whoever reads.
  */
-export class GpuModel implements IDisposable {
+export class GpuModel extends Observable {
   constructor(source: IGpuSource, attention: Attention) {
+    super();
     this._source = source;
     this._attention = attention;
     this._read = new CoalescedRead(() => this._readOnce());
@@ -93,26 +93,10 @@ export class GpuModel implements IDisposable {
     return !this._attention.given;
   }
 
-  /**
-   * Emitted after every read, and when reading pauses or goes on.
-   */
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (this._isDisposed) {
-      return;
-    }
-    this._isDisposed = true;
+  protected onDispose(): void {
     this._attention.changed.disconnect(this._onAttention, this);
     this._poll.dispose();
     this._shown.clear();
-    Signal.clearData(this);
   }
 
   /**
@@ -139,7 +123,7 @@ export class GpuModel implements IDisposable {
       this._isStale = true;
     } else if (this._isFollowed) {
       void this._poll.refresh();
-    } else if (!this._isDisposed) {
+    } else if (!this.isDisposed) {
       void this._read.request();
     }
   }
@@ -211,9 +195,9 @@ export class GpuModel implements IDisposable {
         this._seq = this._revision = 0;
       }
     }
-    if (!this._isDisposed) {
+    if (!this.isDisposed) {
       this._update();
-      this._changed.emit();
+      this.emitChanged();
     }
   }
 
@@ -236,7 +220,7 @@ export class GpuModel implements IDisposable {
       this._isStale = false;
       this.refresh();
     }
-    this._changed.emit();
+    this.emitChanged();
   }
 
   private get _isStarting(): boolean {
@@ -279,6 +263,4 @@ export class GpuModel implements IDisposable {
   private _revision = 0;
   private _viewSeq = 0;
   private _isStale = false;
-  private _isDisposed = false;
-  private _changed = new Signal<this, void>(this);
 }

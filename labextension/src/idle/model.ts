@@ -1,8 +1,6 @@
-import { IDisposable } from '@lumino/disposable';
-import { ISignal, Signal } from '@lumino/signaling';
-
 import { MlinfnError } from '../api';
 import { CoalescedRead } from '../coalesce';
+import { Observable } from '../observable';
 import { IIdleAnswer, IIdleWarning } from './api';
 import { isEndingPhase, nextLook } from './schedule';
 
@@ -44,8 +42,9 @@ const LONGEST_TIMER = 24 * 3600 * 1000;
  * the next warning or the end is due: there is no polling while the end is far.
  * Nothing but the server's answer is ever taken for an end or for its absence.
  */
-export class IdleModel implements IDisposable {
+export class IdleModel extends Observable {
   constructor(source: IIdleSource) {
+    super();
     this._source = source;
     this._read = new CoalescedRead(() => this._readOnce());
   }
@@ -94,23 +93,8 @@ export class IdleModel implements IDisposable {
     return this._end;
   }
 
-  /**
-   * Emitted after every read.
-   */
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (!this._isDisposed) {
-      this._isDisposed = true;
-      clearTimeout(this._timer);
-      Signal.clearData(this);
-    }
+  protected onDispose(): void {
+    clearTimeout(this._timer);
   }
 
   /**
@@ -142,7 +126,7 @@ export class IdleModel implements IDisposable {
    * Resolves when it has been read after this call.
    */
   refresh(): Promise<void> {
-    return this._isDisposed ? Promise.resolve() : this._read.request();
+    return this.isDisposed ? Promise.resolve() : this._read.request();
   }
 
   /**
@@ -194,7 +178,7 @@ export class IdleModel implements IDisposable {
 
   private _take(answer: IIdleAnswer, sent: number): void {
     // An answer to an earlier question never replaces that to a later one.
-    if (this._isDisposed || (this._answer !== null && sent < this._sent)) {
+    if (this.isDisposed || (this._answer !== null && sent < this._sent)) {
       return;
     }
     this._answer = answer;
@@ -207,11 +191,11 @@ export class IdleModel implements IDisposable {
     this._failures = 0;
     this._wasAsked = this.isEnding && (this._wasAsked || this._isAsking);
     this._schedule();
-    this._changed.emit();
+    this.emitChanged();
   }
 
   private _fail(error: MlinfnError): void {
-    if (this._isDisposed) {
+    if (this.isDisposed) {
       return;
     }
     this._error = error;
@@ -220,7 +204,7 @@ export class IdleModel implements IDisposable {
       this._end = this._endKnown();
     }
     this._schedule();
-    this._changed.emit();
+    this.emitChanged();
   }
 
   private _endKnown(): IIdleEnd | null {
@@ -286,6 +270,4 @@ export class IdleModel implements IDisposable {
   private _isAsking = false;
   private _wasAsked = false;
   private _timer = 0;
-  private _isDisposed = false;
-  private _changed = new Signal<this, void>(this);
 }

@@ -1,9 +1,8 @@
-import { IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
-import { ISignal, Signal } from '@lumino/signaling';
 
 import { MlinfnError } from '../api';
 import { CoalescedRead } from '../coalesce';
+import { Observable } from '../observable';
 import { ILogLine } from './api';
 
 /**
@@ -19,13 +18,14 @@ export const MAX_LINES = 5000;
 /**
  * Reads the log of one job, and goes on reading while the job runs.
  */
-export class LogModel implements IDisposable {
+export class LogModel extends Observable {
   /**
    * @param read lines from an offset on, and the offset after them
    */
   constructor(
     read: (offset: number) => Promise<{ lines: ILogLine[]; next: number }>
   ) {
+    super();
     this._read = new CoalescedRead(async () => {
       try {
         const { lines, next } = await read(this._next);
@@ -36,8 +36,8 @@ export class LogModel implements IDisposable {
       } catch (thrown) {
         this._error = MlinfnError.from(thrown);
       }
-      if (!this._isDisposed) {
-        this._changed.emit();
+      if (!this.isDisposed) {
+        this.emitChanged();
       }
     });
     this._poll = new Poll({
@@ -61,20 +61,8 @@ export class LogModel implements IDisposable {
     return this._error;
   }
 
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (!this._isDisposed) {
-      this._isDisposed = true;
-      this._poll.dispose();
-      Signal.clearData(this);
-    }
+  protected onDispose(): void {
+    this._poll.dispose();
   }
 
   /**
@@ -95,7 +83,5 @@ export class LogModel implements IDisposable {
   private _next = 0;
   private _following: boolean | null = null;
   private _isLoaded = false;
-  private _isDisposed = false;
   private _error: MlinfnError | null = null;
-  private _changed = new Signal<this, void>(this);
 }

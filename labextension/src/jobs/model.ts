@@ -1,9 +1,9 @@
-import { IDisposable } from '@lumino/disposable';
 import { Poll } from '@lumino/polling';
 import { ISignal, Signal } from '@lumino/signaling';
 
 import { MlinfnError } from '../api';
 import { CoalescedRead } from '../coalesce';
+import { Observable } from '../observable';
 import { IJob, isActive, JobState } from './api';
 
 /**
@@ -33,8 +33,9 @@ export interface IJobTransition {
 /**
  * The jobs of the user, as the server last told.
  */
-export class JobsModel implements IDisposable {
+export class JobsModel extends Observable {
   constructor(source: IJobsSource) {
+    super();
     this._source = source;
     this._read = new CoalescedRead(() => this._readList());
     this._safety = new Poll({
@@ -70,10 +71,6 @@ export class JobsModel implements IDisposable {
     return this._error;
   }
 
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
   /**
    * Emitted for each job that changed its state, after `changed`.
    */
@@ -81,17 +78,8 @@ export class JobsModel implements IDisposable {
     return this._transitioned;
   }
 
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (this._isDisposed) {
-      return;
-    }
-    this._isDisposed = true;
+  protected onDispose(): void {
     this._safety.dispose();
-    Signal.clearData(this);
   }
 
   get(id: string): IJob | undefined {
@@ -168,7 +156,7 @@ export class JobsModel implements IDisposable {
   }
 
   private _update(jobs: IJob[]): void {
-    if (this._isDisposed) {
+    if (this.isDisposed) {
       return;
     }
     const before = new Map(this._jobs.map(job => [job.id, job.state]));
@@ -188,8 +176,8 @@ export class JobsModel implements IDisposable {
   }
 
   private _emit(): void {
-    if (!this._isDisposed) {
-      this._changed.emit();
+    if (!this.isDisposed) {
+      this.emitChanged();
     }
   }
 
@@ -198,8 +186,6 @@ export class JobsModel implements IDisposable {
   private _safety: Poll;
   private _jobs: IJob[] = [];
   private _isLoaded = false;
-  private _isDisposed = false;
   private _error: MlinfnError | null = null;
-  private _changed = new Signal<this, void>(this);
   private _transitioned = new Signal<this, IJobTransition>(this);
 }

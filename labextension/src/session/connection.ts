@@ -1,6 +1,4 @@
-import { IDisposable } from '@lumino/disposable';
-import { ISignal, Signal } from '@lumino/signaling';
-
+import { Observable } from '../observable';
 import { Contact, ILook, ISurroundings, judge } from './judge';
 
 /** Milliseconds between looks: at first, at last, and how they grow. */
@@ -17,8 +15,9 @@ export interface IConnectionOptions {
  * Whether this page has its server. It looks only after somebody has failed to
  * reach it, less and less often, and not at all while nobody sees the page.
  */
-export class Connection implements IDisposable {
+export class Connection extends Observable {
   constructor(options: IConnectionOptions) {
+    super();
     this._options = options;
     window.addEventListener('online', this._onHint);
     window.addEventListener('offline', this._onOffline);
@@ -62,27 +61,11 @@ export class Connection implements IDisposable {
     return this._isLooking;
   }
 
-  /**
-   * Emitted after every look that found something else, or failed again.
-   */
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (this._isDisposed) {
-      return;
-    }
-    this._isDisposed = true;
+  protected onDispose(): void {
     clearTimeout(this._timer);
     window.removeEventListener('online', this._onHint);
     window.removeEventListener('offline', this._onOffline);
     document.removeEventListener('visibilitychange', this._onHint);
-    Signal.clearData(this);
   }
 
   /**
@@ -110,15 +93,15 @@ export class Connection implements IDisposable {
    * Look at once.
    */
   async lookNow(): Promise<void> {
-    if (this._isLooking || this._isDisposed) {
+    if (this._isLooking || this.isDisposed) {
       return;
     }
     clearTimeout(this._timer);
     this._isLooking = true;
-    this._changed.emit();
+    this.emitChanged();
     const look = await this._options.look();
     this._isLooking = false;
-    if (!this._isDisposed) {
+    if (!this.isDisposed) {
       this._take(look);
     }
   }
@@ -139,7 +122,7 @@ export class Connection implements IDisposable {
       this._since ??= performance.now();
       this._lookLater();
     }
-    this._changed.emit();
+    this.emitChanged();
   }
 
   private _lookLater(): void {
@@ -182,6 +165,4 @@ export class Connection implements IDisposable {
   private _pause = PAUSE.first;
   private _timer = 0;
   private _isLooking = false;
-  private _isDisposed = false;
-  private _changed = new Signal<this, void>(this);
 }

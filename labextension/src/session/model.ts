@@ -1,8 +1,6 @@
-import { IDisposable } from '@lumino/disposable';
-import { ISignal, Signal } from '@lumino/signaling';
-
 import { MlinfnError } from '../api';
 import { CoalescedRead } from '../coalesce';
+import { Observable } from '../observable';
 import { ISessionAnswer, IStorage } from './api';
 
 /**
@@ -26,8 +24,9 @@ const AGAIN = 2000;
  * and then while a stop is under way. What was read last is kept: once the
  * server is gone that is all there is to tell.
  */
-export class SessionModel implements IDisposable {
+export class SessionModel extends Observable {
   constructor(source: ISessionSource) {
+    super();
     this._source = source;
     this._read = new CoalescedRead(() => this._readOnce());
   }
@@ -83,23 +82,8 @@ export class SessionModel implements IDisposable {
     return phase !== null && phase !== 'waiting';
   }
 
-  /**
-   * Emitted after every answer and every failure.
-   */
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (!this._isDisposed) {
-      this._isDisposed = true;
-      clearTimeout(this._timer);
-      Signal.clearData(this);
-    }
+  protected onDispose(): void {
+    clearTimeout(this._timer);
   }
 
   /**
@@ -113,7 +97,7 @@ export class SessionModel implements IDisposable {
    * Resolves when it has been read after this call.
    */
   refresh(): Promise<void> {
-    return this._isDisposed ? Promise.resolve() : this._read.request();
+    return this.isDisposed ? Promise.resolve() : this._read.request();
   }
 
   /**
@@ -125,7 +109,7 @@ export class SessionModel implements IDisposable {
     const storage = this._source.storage().then(
       found => {
         this._storage = found;
-        this._changed.emit();
+        this.emitChanged();
       },
       reason => {
         // It is told in general words then.
@@ -140,7 +124,7 @@ export class SessionModel implements IDisposable {
       });
     } catch (thrown) {
       this._surveyError = MlinfnError.from(thrown);
-      this._changed.emit();
+      this.emitChanged();
     }
     await storage;
   }
@@ -178,13 +162,13 @@ export class SessionModel implements IDisposable {
       this._take(await this._source.read(), sent);
     } catch (thrown) {
       this._error = MlinfnError.from(thrown);
-      this._changed.emit();
+      this.emitChanged();
     }
   }
 
   private _take(answer: ISessionAnswer, sent: number): void {
     // An answer to an earlier question never replaces that to a later one.
-    if (this._isDisposed || sent < this._sent) {
+    if (this.isDisposed || sent < this._sent) {
       return;
     }
     this._answer = answer;
@@ -197,7 +181,7 @@ export class SessionModel implements IDisposable {
     if (this.isStopping) {
       this._timer = window.setTimeout(() => void this.refresh(), AGAIN);
     }
-    this._changed.emit();
+    this.emitChanged();
   }
 
   private _source: ISessionSource;
@@ -212,6 +196,4 @@ export class SessionModel implements IDisposable {
   private _timer = 0;
   private _isAsking = false;
   private _wasAsked = false;
-  private _isDisposed = false;
-  private _changed = new Signal<this, void>(this);
 }

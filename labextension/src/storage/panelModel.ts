@@ -1,8 +1,6 @@
-import { IDisposable } from '@lumino/disposable';
-import { ISignal, Signal } from '@lumino/signaling';
-
 import { MlinfnError } from '../api';
 import { CoalescedRead } from '../coalesce';
+import { Observable } from '../observable';
 import { IStorageAnswer } from './api';
 
 /**
@@ -17,8 +15,9 @@ export interface IStorageSource {
  * What lasts and what would be lost, as the server last told: read while somebody looks, and
  * then when the server says that there is more to read.
  */
-export class StorageModel implements IDisposable {
+export class StorageModel extends Observable {
   constructor(source: IStorageSource) {
+    super();
     this._source = source;
     this._read = new CoalescedRead(() => this._take(() => source.read()));
   }
@@ -35,24 +34,6 @@ export class StorageModel implements IDisposable {
    */
   get error(): MlinfnError | null {
     return this._error;
-  }
-
-  /**
-   * Emitted after every read.
-   */
-  get changed(): ISignal<this, void> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    if (!this._isDisposed) {
-      this._isDisposed = true;
-      Signal.clearData(this);
-    }
   }
 
   /**
@@ -99,8 +80,8 @@ export class StorageModel implements IDisposable {
       this._error = MlinfnError.from(thrown);
       this._isStale = true;
     }
-    if (!this._isDisposed) {
-      this._changed.emit();
+    if (!this.isDisposed) {
+      this.emitChanged();
     }
   }
 
@@ -110,6 +91,4 @@ export class StorageModel implements IDisposable {
   private _error: MlinfnError | null = null;
   private _isShown = false;
   private _isStale = false;
-  private _isDisposed = false;
-  private _changed = new Signal<this, void>(this);
 }
