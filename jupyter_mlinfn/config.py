@@ -11,13 +11,14 @@ from traitlets import Bool, Float, Int, List, TraitError, Unicode, validate
 
 from .envs.cuda import is_choice
 from .idle.config import IdleConfig
+from .session.config import SessionConfig
 from .storage.config import StorageConfig
 
 ROOT_VARIABLE = "MLINFN_ROOT"
 """Set by the server extension for its terminals and kernels: the folder that JupyterLab shows."""
 
 
-class MlinfnConfig(IdleConfig, StorageConfig):
+class MlinfnConfig(IdleConfig, StorageConfig, SessionConfig):
     """The traits; `MlinfnApp` and the command line inherit them."""
 
     private_dir = Unicode(

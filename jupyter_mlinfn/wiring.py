@@ -28,6 +28,7 @@ from .idle.others import Others, Rescue
 from .idle.room import IdleRoom
 from .jobs.journal import Journal
 from .jobs.manager import JobManager
+from .session import again
 from .session.around import Around, Gpus
 from .session.room import SessionRoom
 from .storage.rescue.ground import Ground
@@ -182,7 +183,7 @@ def build(
             gpus=_gpus(gpu),
             terminals=_terminals(programs),
             environment=dict(os.environ),
-            command=list(sys.orig_argv),
+            command=config.start_command or again.command(sys.orig_argv),
             changed=session_changed,
             **({"log": server.log} if server is not None else {}),
         )

@@ -77,7 +77,9 @@ def run(args: argparse.Namespace) -> int:
             console.print("End it with Ctrl-C.")
             if not args.no_browser:
                 webbrowser.open(server.url)
-            return server.wait()
+            code = server.wait()
+            console.print("\nStopped.")
+            return code
     except KeyboardInterrupt:
         console.print("\nStopped.")
         return 0

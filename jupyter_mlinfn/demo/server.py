@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
@@ -101,6 +102,7 @@ class DemoServer:
             "MlinfnApp": {
                 "shared_environments": [str(layout.environments)],
                 "channels": self._channels,
+                "start_command": shlex.join(sys.argv),
                 # No container: what is emptied at each start is said here, not by the table of mounts.
                 "ephemeral_folders": [str(layout.work)],
                 "persistent_folders": [str(layout.private), str(layout.shared)],

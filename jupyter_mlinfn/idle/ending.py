@@ -44,6 +44,7 @@ class Limits:
         firm: before others stop this server at which a rescue ends.
         write: for the reason, to a storage that may hang.
         stop: that the hub has to end this process once it agreed.
+        tell: that pages have to read what was saved and kept, of the spare time of the above.
     """
 
     save: float = 20.0
@@ -53,6 +54,7 @@ class Limits:
     firm: float = 5.0
     write: float = 5.0
     stop: float = 30.0
+    tell: float = 1.0
 
     @property
     def hold_off(self) -> float:
@@ -236,11 +238,14 @@ class Ending:
             return
         self.phase, self.save_by = "stopping", None
         self._changed()
+        told = asyncio.ensure_future(asyncio.sleep(self.limits.tell if len(self._pages) else 0))
         try:
             await asyncio.wait_for(self._around.write_reason(self._reason), self.limits.write)
             self.written = True
         except (OSError, asyncio.TimeoutError) as error:
             self._log.warning("Why this server is stopped could not be written to the storage: %r", error)
+        # A page that cannot ask any more could only say that it was about to be kept.
+        await told
         if await self._around.stop_through_hub():
             await asyncio.sleep(self.limits.stop)
             self._log.warning("The hub agreed to stop this server and did not: it ends by itself.")

@@ -111,7 +111,7 @@ class Around:
     gpus: what is known without looking.
     terminals: those that are open.
     environment: of this process.
-    command: with which it was started.
+    command: that starts it again, for a shell; None where nothing is known.
     changed: there is something new to read.
     """
 
@@ -122,7 +122,7 @@ class Around:
     gpus: Callable[[], Gpus] = Gpus
     terminals: Callable[[], Awaitable[Sequence[Terminal]]] = _no_terminals
     environment: Mapping[str, str] = field(default_factory=dict)
-    command: Sequence[str] = ()
+    command: str | None = None
     changed: Callable[[], None] = lambda: None
     log: logging.Logger | logging.LoggerAdapter[Any] = field(
         default_factory=lambda: logging.getLogger(__name__)

@@ -85,7 +85,7 @@ class SessionService:
                 "through_hub": self._survey.may_stop if under_hub else False,
                 "again": {
                     "url": again.url(environment),
-                    "command": None if under_hub else again.command(self._around.command),
+                    "command": None if under_hub else self._around.command,
                 },
             },
             "resources": await self._survey.resources(),

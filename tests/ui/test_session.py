@@ -308,6 +308,7 @@ def test_two_pages_and_a_narrow_one(browser: Browser, platform: Platform, shoot:
             expect(calm_of(page, "This server is stopped")).to_be_visible()
             expect(page.get_by_role("dialog")).to_have_count(1)
         expect(fact_of(other, "saved")).to_contain_text("theirs.txt")
+        expect(fact_of(other, "kept")).to_contain_text("2 files (21 B) in private/rescued/")
         shoot(other, "session-stopped-narrow")
         wait_for(lambda: server.process.poll() is not None, 30)
         assert "typed there" in (platform.root / "theirs.txt").read_text()
