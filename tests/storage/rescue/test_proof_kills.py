@@ -12,6 +12,7 @@ import shutil
 import signal
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -267,26 +268,18 @@ def kill_a_stop(victim: Victim) -> None:
 
 
 @pytest.mark.proof
-def test_whenever_a_stop_is_killed_no_file_is_half_there_and_the_manifest_is_true(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("what", "count", "kill_one"), [("rescues", COUNT, kill_a_rescue), ("stops", STOPS, kill_a_stop)]
+)
+def test_whatever_is_killed_no_file_is_half_there_and_the_manifest_is_true(
+    tmp_path: Path, what: str, count: int, kill_one: Callable[[Victim], None]
+) -> None:
     moments = random.Random(SEED)  # noqa: S311 - repeatable, not secret
     victim = Victim(Platform(tmp_path / "platform", [], traits=TRAITS), moments)
     try:
-        for _ in range(STOPS):
-            kill_a_stop(victim)
+        for _ in range(count):
+            kill_one(victim)
     finally:
         victim.close()
-    told = ", ".join(f"{count} {what}" for what, count in sorted(victim.tally.items()))
-    note(f"killed stops: n = {STOPS}, 0 files half there, MLINFN_SEED={SEED}: {told}")
-
-
-@pytest.mark.proof
-def test_whatever_is_killed_no_file_is_half_there_and_the_manifest_is_true(tmp_path: Path) -> None:
-    moments = random.Random(SEED)  # noqa: S311 - repeatable, not secret
-    victim = Victim(Platform(tmp_path / "platform", [], traits=TRAITS), moments)
-    try:
-        for _ in range(COUNT):
-            kill_a_rescue(victim)
-    finally:
-        victim.close()
-    told = ", ".join(f"{count} {what}" for what, count in sorted(victim.tally.items()))
-    note(f"killed rescues: n = {COUNT}, 0 files half there, MLINFN_SEED={SEED}: {told}")
+    told = ", ".join(f"{times} {each}" for each, times in sorted(victim.tally.items()))
+    note(f"killed {what}: n = {count}, 0 files half there, MLINFN_SEED={SEED}: {told}")
