@@ -99,7 +99,7 @@ export function Welcome(
 ): JSX.Element {
   const { stopped, dismiss, exists, openDocument, openFolder, trans } = props;
   const { failed, lost, open, rescue, sentence, silent, time } = stopped;
-  const gone = useGone(open, exists);
+  const places = usePlaces(open, rescue?.root_path ?? null, exists);
   // Of a computer of one's own nobody else had anything.
   const isShared =
     stopped.freed.gpu.length > 0 || PageConfig.getOption('hubPrefix') !== '';
@@ -182,21 +182,30 @@ export function Welcome(
           <Row name="open" icon={fileIcon}>
             {trans.__('These were open:')}
             <ul className="jp-mlinfn-Welcome-documents">
-              {open.slice(0, MOST).map(path => (
-                <li key={path}>
-                  {gone.has(path) ? (
-                    <span className="jp-mlinfn-hint">
-                      {trans.__('%1 (no longer there)', path)}
-                    </span>
-                  ) : (
-                    <Link
-                      text={nameOf(path)}
-                      title={path}
-                      run={() => openDocument(path)}
-                    />
-                  )}
-                </li>
-              ))}
+              {open.slice(0, MOST).map(path => {
+                const place = places.get(path) ?? path;
+                return (
+                  <li key={path}>
+                    {place === GONE ? (
+                      <span className="jp-mlinfn-hint">
+                        {trans.__('%1 (no longer there)', path)}
+                      </span>
+                    ) : (
+                      <Link
+                        text={nameOf(path)}
+                        title={place}
+                        run={() => openDocument(place)}
+                      />
+                    )}
+                    {place !== GONE && place !== path && (
+                      <span className="jp-mlinfn-hint">
+                        {' '}
+                        {trans.__('(the copy that was kept)')}
+                      </span>
+                    )}
+                  </li>
+                );
+              })}
               {open.length > MOST && (
                 <li className="jp-mlinfn-hint">
                   {trans.__('and %1 more', String(open.length - MOST))}
@@ -244,25 +253,37 @@ function Link(props: {
   );
 }
 
+/** Of a document that is nowhere. */
+const GONE = '';
+
 /**
- * Those of the documents that are no longer there.
+ * Where the documents are now: where they were, or as a copy that was kept.
  */
-function useGone(
+function usePlaces(
   open: string[],
+  rescued: string | null,
   exists: (path: string) => Promise<boolean>
-): Set<string> {
-  const [gone, setGone] = useState(new Set<string>());
+): Map<string, string> {
+  const [places, setPlaces] = useState(new Map<string, string>());
   useEffect(() => {
     let isOver = false;
-    const shown = open.slice(0, MOST);
-    void Promise.all(shown.map(exists)).then(found => {
+    const find = async (path: string): Promise<[string, string]> => {
+      const copies = rescued === null ? [] : [`${rescued}/${path}`];
+      for (const place of [path, ...copies]) {
+        if (await exists(place)) {
+          return [path, place];
+        }
+      }
+      return [path, GONE];
+    };
+    void Promise.all(open.slice(0, MOST).map(find)).then(found => {
       if (!isOver) {
-        setGone(new Set(shown.filter((_, index) => !found[index])));
+        setPlaces(new Map(found));
       }
     });
     return () => {
       isOver = true;
     };
-  }, [open.join('\n')]);
-  return gone;
+  }, [open.join('\n'), rescued]);
+  return places;
 }

@@ -26,7 +26,7 @@ async function begin(first: IStopped | null = stopped()) {
       model,
       openDocument,
       openFolder,
-      exists: path => Promise.resolve(!path.startsWith('gone')),
+      exists: path => Promise.resolve(!/gone|^kept|rescued\/.*here/.test(path)),
       trans
     });
     await new Promise(resolve => setTimeout(resolve, 50));
@@ -76,6 +76,20 @@ describe('the card of who comes back', () => {
     expect(text).toContain('Lost: 2 files (5 GB)');
     expect(text).toContain('Not saved: b.py. It is read-only.');
     expect(text).toContain('1 page did not answer before the stop');
+    await over();
+  });
+
+  it('opens the copy of a document that was kept', async () => {
+    const { openDocument, over } = await begin(
+      stopped({ open: ['kept.ipynb'] })
+    );
+    expect(card()?.textContent).toContain(
+      'kept.ipynb (the copy that was kept)'
+    );
+    fireEvent.click(screen.getByText('kept.ipynb'));
+    expect(openDocument).toHaveBeenCalledWith(
+      'private/rescued/2026-11-24/kept.ipynb'
+    );
     await over();
   });
 
