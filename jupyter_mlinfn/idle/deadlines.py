@@ -29,6 +29,7 @@ class HubKnows:
         seen: its last activity as read from the hub, where the token may.
         started: its start as read from the hub.
         slept_at_read: `Clocks.slept` when those were read.
+        in_doubt: the hub does not answer, so that none of this may be true any more.
     """
 
     accepted: Moment | None = None
@@ -37,6 +38,7 @@ class HubKnows:
     seen: Moment | None = None
     started: Moment | None = None
     slept_at_read: float = 0.0
+    in_doubt: bool = False
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,7 @@ def _hub_culler(facts: Facts, clocks: Clocks) -> list[Deadline]:
     if facts.now > at + facts.culler.every + _SWEEP:
         # It would have happened: the hub has seen something since that we cannot read.
         return []
-    read = facts.hub.seen is not None
+    read = facts.hub.seen is not None and not facts.hub.in_doubt
     detail = f"JupyterHub stops servers that it has seen nothing of for {duration(facts.culler.timeout)}."
     return [Deadline("hub_culler", at, "certain" if read else "estimate", "stop_server", True, detail)]
 

@@ -51,7 +51,8 @@ class HubSide:
         self.failed = False
         """Whether the hub did not take the last report."""
         self.read_at = self._told_at = float("-inf")
-        self._open = 0
+        self._open: list[Moment] = []
+        """When each report began that the hub has not answered."""
 
     async def tell(self, at: Moment) -> bool:
         """Report `at`, which may be ahead, as the last activity.
@@ -60,12 +61,12 @@ class HubSide:
             Whether the hub has taken it.
         """
         at = min(at, self._clocks.now() + FURTHEST)
-        self._told_at = self._clocks.now()
-        self._open += 1
+        asked = self._told_at = self._clocks.now()
+        self._open.append(asked)
         try:
             taken = await self.hub.post_activity(self._clocks.epoch(at))
         finally:
-            self._open -= 1
+            self._open.remove(asked)
         self.failed = not taken
         if taken:
             # The hub never goes back.
@@ -121,7 +122,7 @@ class HubSide:
     @property
     def unsure(self) -> bool:
         """Whether the hub did not take the last report, or lets it wait."""
-        return self.failed or (self._open > 0 and self._clocks.now() - self._told_at > AT_ONCE)
+        return self.failed or (bool(self._open) and self._clocks.now() - min(self._open) > AT_ONCE)
 
     @property
     def accepted(self) -> Moment | None:

@@ -197,7 +197,7 @@ class IdleService:
             started=self._started,
             policy=self.policy,
             culler=self.culler,
-            hub=self.hub.knows if self.hub is not None else None,
+            hub=replace(self.hub.knows, in_doubt=self.hub.unsure) if self.hub is not None else None,
             server=self.around.rules(),
             kept_until=self.kept,
             environment=self.around.environment,

@@ -45,9 +45,9 @@ class Server:
 
 
 @contextmanager
-def server(timeout: float) -> Iterator[Server]:
+def server(timeout: float, culled_after: float | None = None) -> Iterator[Server]:
     with HubApi() as api:
-        clocks, culler, began = Clocks(), Culler(timeout, 1.0), time.monotonic()
+        clocks, culler, began = Clocks(), Culler(culled_after or timeout, 1.0), time.monotonic()
         report = ActivityReport(HubClient(api.place), utc_now, utc_now, {}, logging.getLogger("tests"))
         around = Around()
         service = IdleService(
@@ -112,6 +112,36 @@ async def test_who_asks_to_keep_it_is_answered_and_promised_nothing_of_the_hub(i
         datetime.fromisoformat(answer[name].replace("Z", "+00:00")) for name in ("now", "kept_until")
     )
     assert (kept - now).total_seconds() <= 600
+
+
+@pytest.mark.parametrize("illness", ILLNESSES)
+async def test_who_is_there_is_not_stopped_for_a_culler_of_which_nothing_is_heard(illness: Illness) -> None:
+    """What the hub had seen before it fell ill says no more when its culler comes: it has no hub to ask."""
+    culled_after = 4.0
+    with server(600.0, culled_after) as found:
+        service = found.service
+        service.start()
+        while not any(
+            each.certainty == "certain" for each in service.deadlines if each.source == "hub_culler"
+        ):
+            await asyncio.sleep(0.01)
+        fall_ill(found.api, illness)
+        # The stop for a culler that is known to come begins within the time in which the hub is waited for.
+        (culled_at,) = (each.at for each in service.deadlines if each.source == "hub_culler")
+        await asyncio.sleep(culled_at - culled_after / 4 - 1.5 - time.monotonic())
+        answer = await service.keep_alive(600)
+        phases = set()
+        while time.monotonic() < culled_at + 1.0:
+            phases.add(service.phase())
+            await asyncio.sleep(0.05)
+        await service.close()
+
+    assert not phases & {"saving", "rescuing", "stopping"}
+    assert not found.ended.is_set()
+    now, kept = (
+        datetime.fromisoformat(answer[name].replace("Z", "+00:00")) for name in ("now", "kept_until")
+    )
+    assert (kept - now).total_seconds() <= culled_after
 
 
 @pytest.mark.parametrize("ahead", [-7200.0, -1200.0, 0.0, 1200.0, 7200.0])
