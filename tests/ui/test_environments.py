@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page, expect
+import re
+
+from playwright.sync_api import Page, Response, expect
 
 from ..support.channel_server import ChannelServer
 from ..support.server import Server, running, wait_for
@@ -23,6 +25,15 @@ def fill_form(page: Page, label: str, *packages: str) -> None:
     for package in packages:
         field.fill(package)
         field.press("Enter")
+
+
+def is_layout_with_job(response: Response) -> bool:
+    asked = response.request
+    return (
+        asked.method == "PUT"
+        and "/api/workspaces/" in asked.url
+        and re.search(r'"job":\s*"', asked.post_data or "") is not None
+    )
 
 
 def test_the_main_job(page: Page, lab: Server, channel: ChannelServer, shoot: Shoot) -> None:
@@ -48,7 +59,9 @@ def test_the_main_job(page: Page, lab: Server, channel: ChannelServer, shoot: Sh
 
     # Progress on a slow channel; the bar moves.
     channel.bytes_per_second = SLOW
-    page.get_by_role("button", name="Create").click()
+    # JupyterLab writes its layout down a while after the last change.
+    with page.expect_response(is_layout_with_job):
+        page.get_by_role("button", name="Create").click()
     bar = page.get_by_role("progressbar").first
     expect(bar).to_be_visible()
     first = wait_for(lambda: float(bar.get_attribute("aria-valuenow") or 0))
