@@ -43,6 +43,8 @@ class Writers:
         self._places = places
         self._who = who
         self._mine: dict[str, Writer] = {}
+        self._busy: set[str] = set()
+        """Environments that this server holds or is about to."""
         self._brief: dict[str, asyncio.Event] = {}
         self._others: dict[str, Lease] = {}
 
@@ -64,6 +66,24 @@ class Writers:
         name = prefix.name
         while (ends := self._brief.get(name)) is not None:
             await ends.wait()
+        if name in self._busy:
+            raise being_changed(name, await asyncio.to_thread(self.writer, prefix))
+        # All before the lease is taken: of two who ask at once the first is not to be refused.
+        self._busy.add(name)
+        ends = asyncio.Event()
+        if brief:
+            self._brief[name] = ends
+        try:
+            async with self._lease(prefix, title):
+                yield
+        finally:
+            self._busy.discard(name)
+            self._brief.pop(name, None)
+            ends.set()
+
+    @asynccontextmanager
+    async def _lease(self, prefix: Path, title: str) -> AsyncIterator[None]:
+        name = prefix.name
         task = asyncio.current_task()
         loop = asyncio.get_running_loop()
         lost = False
@@ -80,13 +100,11 @@ class Writers:
             loop.call_soon_threadsafe(stop)
 
         lease = Lease(folder / "lease", on_lost)
-        if name in self._mine or not await in_thread(self._take, folder, lease):
+        if not await in_thread(self._take, folder, lease):
             raise being_changed(name, await asyncio.to_thread(self.writer, prefix))
         writer = Writer(self._who, now(), True, title)
         try:
             self._mine[name] = writer
-            if brief:
-                self._brief[name] = asyncio.Event()
             await in_thread(_tell, folder, writer)
             yield
         except asyncio.CancelledError:
@@ -98,8 +116,6 @@ class Writers:
                 await asyncio.shield(asyncio.to_thread(_leave, folder, lease))
             finally:
                 self._mine.pop(name, None)
-                if (ends := self._brief.pop(name, None)) is not None:
-                    ends.set()
 
     def is_brief(self, prefix: Path) -> bool:
         """Whether what this server does with the environment now is done within seconds."""

@@ -303,7 +303,13 @@ def test_a_clock_that_is_an_hour_off_neither_ends_a_lease_nor_keeps_it(
         hello = {"action": "install", "specs": ["mlinfn-hello"]}
         _, answer = cpu.server.request("POST", path, hello)
         slow = answer["job"]["id"]
-        wait_for(channel.hanging.is_set)
+        job = wait_for(
+            lambda: (
+                (channel.hanging.is_set() and {"state": "hanging"})
+                or ((now := cpu.server.get(f"api/mlinfn/jobs/{slow}")["job"])["state"] not in ACTIVE and now)
+            )
+        )
+        assert job["state"] == "hanging", job["error"]
         units = {"action": "remove", "specs": ["mlinfn-units"]}
 
         # As a host writes whose clock is wrong: each beat of the heart with its own time.
