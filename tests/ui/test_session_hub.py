@@ -13,11 +13,15 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig
+
+from ..support.gpu import GIB, MIB, MINE
 from ..support.hub import Hub, HubServer, hub_running
 from ..support.hub_settings import HubSettings, ServerSettings
+from ..support.nvml_client import Client
 from ..support.server import wait_for
 from .conftest import Shoot, setting
-from .test_gpu import notebook, run_in
+from .test_gpu import HOLD, notebook, run_in
 from .test_idle import edit
 from .test_session import (
     SLOW,
@@ -33,6 +37,9 @@ from .test_session import (
     watch_for_core,
 )
 
+EMPTY = 13 * MIB
+"""Bytes in use on a slice that nobody uses."""
+
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
@@ -41,19 +48,43 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 
 @pytest.fixture
+def driver(tmp_path: Path) -> SimulatedDriver:
+    driver = SimulatedDriver(tmp_path / "driver")
+    driver.write(a100_mig())
+    return driver
+
+
+@pytest.fixture
+def others(driver: SimulatedDriver) -> Iterator[Client]:
+    """Somebody outside who asks the driver."""
+    client = Client(driver)
+    client("nvmlInit()")
+    yield client
+    client.close()
+
+
+@pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     with pages(browser) as context:
         yield context
 
 
-def start(hub: Hub, user: str, name: str = "", *, own_server: bool) -> HubServer:
+def start(
+    hub: Hub, user: str, name: str = "", *, own_server: bool, driver: SimulatedDriver | None = None
+) -> HubServer:
     server = HubServer(hub, user, name)
     platform = server.platform
     setting(platform, "@jupyterlab/apputils-extension/notification", {"fetchNews": "false"})
     root = platform.root
     storage = {"ephemeral_folders": [str(root)], "persistent_folders": [str(root / "private")]}
     return hub.start(
-        user, name, settings=ServerSettings(own_server=own_server, config={"StorageConfig": storage})
+        user,
+        name,
+        settings=ServerSettings(
+            own_server=own_server,
+            config={"StorageConfig": storage},
+            environment={**driver.environment(), **MINE} if driver is not None else {},
+        ),
     )
 
 
@@ -67,29 +98,41 @@ def open_lab(page: Page, server: HubServer) -> None:
 @pytest.mark.parametrize("own_server", [True, False], ids=["with_scope", "without_scope"])
 @pytest.mark.parametrize("name", ["", "gpu"], ids=["default", "named"])
 def test_given_back_and_started_again(
-    hub: Hub, context: BrowserContext, shoot: Shoot, name: str, own_server: bool
+    hub: Hub,
+    context: BrowserContext,
+    driver: SimulatedDriver,
+    others: Client,
+    shoot: Shoot,
+    name: str,
+    own_server: bool,
 ) -> None:
     user = f"ada-{name or 'default'}-{'with' if own_server else 'without'}"
-    server = start(hub, user, name, own_server=own_server)
+    server = start(hub, user, name, own_server=own_server, driver=driver)
     root = server.platform.root
     (root / "private" / "mine.txt").write_text("")
     notebook(root / "train.ipynb")
     hashes = fill(server.platform)
     page = context.new_page()
     open_lab(page, server)
-    run_in(page, "train", SLOW, "begun")
+    assert on_slice(others) == (0, 0)
+    run_in(page, "train", f"{HOLD.format(gib=3)}; {SLOW}", "begun")
+    assert on_slice(others) == (1, 3 * GIB)
     page.locator('.jp-DirListing-item[data-isdir="true"]:has-text("private")').dblclick()
     edit(page, "mine.txt", "typed and not saved")
 
     free_of(page).click()
     expect(line_of(page, "documents")).to_contain_text("mine.txt")
     expect(line_of(page, "running")).to_contain_text("train.ipynb is running a cell")
+    expect(line_of(page, "gpu")).to_contain_text("train.ipynb (3.0 GiB)")
     expect(line_of(page, "files")).to_contain_text("model.ckpt")
     dialog_of(page).get_by_role("button", name="Stop now").click()
     calm = calm_of(page, "This server is stopped")
     expect(calm.get_by_role("button", name="Start again")).to_be_focused()
+    expect(fact_of(page, "freed")).to_contain_text("MIG 1g.5gb")
     expect(fact_of(page, "saved")).to_contain_text("mine.txt")
     expect(fact_of(page, "kept")).to_contain_text("private/rescued/")
+    wait_for(lambda: not server.running(), 45)
+    assert on_slice(others) == (0, 0), "somebody else can have it"
     has_shown_no_core_dialog(page)
     shoot(page, f"session-hub-stopped-{name or 'default'}")
     assert (root / "private" / "mine.txt").read_text().strip() == "typed and not saved"
@@ -106,6 +149,11 @@ def test_given_back_and_started_again(
     expect(card_of(page).get_by_role("button", name="train.ipynb")).to_be_visible()
     check(root, hashes)
     server.stop()
+
+
+def on_slice(others: Client) -> tuple[int, int]:
+    """Processes on the slice, and the bytes that they hold, as the driver tells somebody outside."""
+    return len(others("rows(mine())")), others("used(mine())") - EMPTY
 
 
 def check(root: Path, hashes: dict[str, str]) -> None:
