@@ -16,7 +16,7 @@ from jupyter_mlinfn.idle.sources.gateway import ASK_EVERY, GatewayKernelSource
 from jupyter_mlinfn.times import iso
 from tests.support.clock import Clock
 from tests.support.kernels import until
-from tests.support.server import TOKEN, Platform, running
+from tests.support.server import TOKEN, Platform, running, wait_for
 
 
 class Gateway:
@@ -136,7 +136,14 @@ async def test_the_answers_of_a_real_server_as_the_gateway(tmp_path: Path) -> No
                 await source.refresh()
                 return (await source.look(time.monotonic())).last
 
+            async def idle() -> None:
+                await asyncio.to_thread(
+                    wait_for,
+                    lambda: server.get(f"api/kernels/{kernel['id']}")["execution_state"] == "idle",
+                )
+
             # The page's coming is no activity, as the gateway has it; the kernel's start is.
+            await idle()
             started = await looked()
             assert source.busy() == []
             page.send(json.dumps(request("kernel_info_request")))
@@ -149,6 +156,7 @@ async def test_the_answers_of_a_real_server_as_the_gateway(tmp_path: Path) -> No
             assert [busy.kernel_id for busy in source.busy()] == [kernel["id"]]
             go.touch()
             await asyncio.to_thread(hear, page, "execute_reply")
+            await idle()
             await source.refresh()
         finally:
             page.close()
