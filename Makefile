@@ -10,9 +10,9 @@ PYTHON ?= python3
 ARGS ?=
 # One that hangs fails, and does not keep the others waiting.
 SECONDS_A_TEST = 900
-# `make test BESIDE="-n 2"`: those that mostly wait run beside the others (tests/conftest.py). It saves a third of
-# the time; on two busy cores some tests of the others then come too late.
-BESIDE =
+# Those that mostly wait run beside the others (tests/conftest.py), which saves a third of the time;
+# `make test BESIDE=`: one after the other, for a machine with one core or a busy one.
+BESIDE = -n 2
 # The demo is installed as a user installs it; tests run on the checkout itself.
 DEMO := .venv-demo/bin
 DEV := .venv/bin
@@ -33,6 +33,7 @@ test: dev
 
 proof: export MLINFN_PROOF = 1
 proof: SECONDS_A_TEST = 7200
+proof: BESIDE =
 proof: test
 
 lint: dev

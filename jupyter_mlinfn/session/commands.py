@@ -97,7 +97,12 @@ def _survey(server: OwnServer) -> dict[str, Any]:
 
 def _is_looking(answer: Mapping[str, Any]) -> bool:
     files = answer["files"]
-    return bool(answer["pages"]["asking"]) or files is None or files["state"] in ("unknown", "counting")
+    return (
+        bool(answer["pages"]["asking"])
+        or None in (answer["holders"], answer["terminals"])
+        or files is None
+        or files["state"] in ("unknown", "counting")
+    )
 
 
 def _agrees() -> bool:

@@ -74,10 +74,14 @@ def _work(answer: Mapping[str, Any]) -> Iterator[str]:
     for each in answer["running"]:
         since = f" for {_minutes(now, _time(each['since']))}" if each["since"] else ""
         yield f"! {_shown(each['title'])} is running a cell{since}"
-    for each in answer["holders"]:
+    if answer["holders"] is None and answer["resources"]["gpu"]:
+        yield "! What holds memory of the GPU is not known"
+    for each in answer["holders"] or ():
         size = in_words(each["memory"]) if each["memory"] is not None else "memory"
         yield f"! {_shown(each['title'])} holds {size} of the GPU"
-    for each in answer["terminals"]:
+    if answer["terminals"] is None:
+        yield "! What runs in terminals is not known"
+    for each in answer["terminals"] or ():
         yield f"! {_shown(each['title'])} runs {_names(each['programs'])}"
 
 

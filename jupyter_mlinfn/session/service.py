@@ -99,8 +99,8 @@ class SessionService:
                 }
                 for each in await end.running()
             ],
-            "holders": list(self._survey.holders),
-            "terminals": list(self._survey.terminals),
+            "holders": self._survey.holders,
+            "terminals": self._survey.terminals,
             "files": self._storage.ephemeral() if self._storage is not None else None,
             "rescue": await self._rescue_part(),
             "stop": await self._stopping(),

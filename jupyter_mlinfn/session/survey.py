@@ -32,7 +32,8 @@ class Survey:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._gpu: Mapping[str, Any] | None = None
         self._resources: Resources | None = None
-        self.terminals: Sequence[Mapping[str, Any]] = ()
+        self.terminals: Sequence[Mapping[str, Any]] | None = None
+        """None before anybody has looked."""
         self.may_stop: bool | None = None
 
     def begin(self) -> None:
@@ -46,9 +47,9 @@ class Survey:
             task.cancel()
 
     @property
-    def holders(self) -> Sequence[Mapping[str, Any]]:
-        """Kernels, terminals and others with memory of the GPU."""
-        return self._gpu["holders"] if self._gpu is not None else ()
+    def holders(self) -> Sequence[Mapping[str, Any]] | None:
+        """Kernels, terminals and others with memory of the GPU; None before anybody has looked."""
+        return self._gpu["holders"] if self._gpu is not None else None
 
     async def resources(self) -> dict[str, Any]:
         """`#/components/schemas/SessionAnswer/properties/resources`."""

@@ -28,6 +28,27 @@ def said(keep: bool | Sequence[str] = True, rescue: Mapping[str, Any] | None = R
     return list(would_be_lost(answer, keep=keep))[-1].strip()
 
 
+def test_what_nobody_could_look_at_is_not_said_to_be_nothing() -> None:
+    answer = {
+        "now": "2026-11-25T01:30:00Z",
+        "resources": {
+            "gpu": [{"name": "MIG 1g.5gb", "memory_used": None, "memory_total": None}],
+            "cpus": None,
+            "memory_bytes": None,
+        },
+        "pages": {"known": 0, "answered": 0, "silent": 0, "asking": False, "unsaved": []},
+        "running": [],
+        "holders": None,
+        "terminals": None,
+        "files": {**FILES, "files": 0, "biggest": []},
+        "rescue": RESCUE,
+    }
+    lines = [line.strip() for line in would_be_lost(answer, keep=True)]
+
+    assert "! What holds memory of the GPU is not known" in lines
+    assert "! What runs in terminals is not known" in lines
+
+
 def test_what_is_copied_is_said_with_its_limit() -> None:
     assert said() == "! 2 files (700 bytes) outside of what lasts are copied to private/rescued: /r/a, /r/b"
     assert "private/rescued, up to 1.0 kB: " in said(bytes=2000)

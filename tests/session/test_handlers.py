@@ -64,7 +64,8 @@ def known(server: Server, look: Callable[[dict[str, Any]], Any]) -> dict[str, An
 def test_before_anybody_asks_nothing_is_looked_for(server: Server) -> None:
     answer = session(server)
 
-    assert (answer["files"], answer["rescue"]) == (None, None)
+    unknown = [answer[name] for name in ("files", "rescue", "holders", "terminals")]
+    assert unknown == [None] * 4
     assert answer["stop"] == {
         "phase": None,
         "waits_for": [],
@@ -105,7 +106,8 @@ def test_a_survey_finds_what_would_be_lost(server: Server, tmp_path: Path) -> No
             if not answer["terminals"]:
                 post(server, "survey", {})
                 answer_question(server, "a.ipynb")
-            return bool(answer["terminals"] and answer["files"]["state"] == "known" and answer["rescue"])
+            known = answer["holders"] is not None and answer["files"]["state"] == "known"
+            return bool(answer["terminals"] and known and answer["rescue"])
 
         answer = known(server, surveyed)
         assert not answer["pages"]["asking"] or answer["pages"]["silent"] == 0

@@ -111,8 +111,8 @@ export interface ISessionAnswer {
     unsaved: string[];
   };
   running: IRunning[];
-  holders: IHolder[];
-  terminals: { name: string; title: string; programs: string[] }[];
+  holders: IHolder[] | null;
+  terminals: { name: string; title: string; programs: string[] }[] | null;
   /** null before it was asked for. */
   files: IEphemeral | null;
   rescue: IRescue | null;

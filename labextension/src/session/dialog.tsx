@@ -214,7 +214,7 @@ export function FreeDialog(
         {gpus.length > 0 && (
           <button
             className="jp-Dialog-button jp-mod-styled jp-mod-reject"
-            disabled={isBusy || !canFreeGpu() || known?.holders.length === 0}
+            disabled={isBusy || !canFreeGpu() || known?.holders?.length === 0}
             title={trans.__('Choose kernels to shut down; the server goes on')}
             onClick={() => answer('gpu')}
           >
