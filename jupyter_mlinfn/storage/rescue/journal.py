@@ -6,7 +6,8 @@ Lines of JSON, appended; one of these keys comes first and says what it is::
     {"plan": SOURCE, "size": …}          is going to be copied, or named as left
     {"kept": PATH, "source": …, "temporary": …, …}    is there whole and verified, and about to be called so;
                                          "again": true where an earlier line tells of the same path
-    {"left": SOURCE, "size": …, "reason": …}           "other": true where it is kept as it was before
+    {"left": SOURCE, "size": …, "reason": …}           "other": true where it is kept as it was before;
+                                         "uncounted": true where there is nothing in it to keep
 
 A kill may tear the last line, which then counts for nothing.
 """

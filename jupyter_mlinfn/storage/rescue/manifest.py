@@ -8,7 +8,9 @@
     {"path": …, "source": …, "size": …, "bytes": …, "sha256": …, "mtime_ns": …, "changed": true},
     {"path": …, "source": …, "link": …}],
     "left": [
-    {"path": SOURCE, "size": …, "reason": …}]}
+    {"path": SOURCE, "size": …, "reason": …, "uncounted": true}]}
+
+What is neither file nor link is `uncounted` among what is left: nobody loses it.
 
 `SUMS` is for ``sha256sum -c SHA256SUMS`` (coreutils, "md5sum invocation": how odd names are written).
 """
@@ -262,7 +264,7 @@ def _add_kept(summary: Summary, entry: Mapping[str, Any]) -> None:
 def _add_left(summary: Summary, entries: Iterable[Mapping[str, Any]]) -> None:
     biggest: list[tuple[int, str, str]] = []
     for entry in entries:
-        summary.left += 1
+        summary.left += not entry.get("uncounted")
         summary.left_bytes += entry["size"] or 0
         item = (entry["size"] if entry["size"] is not None else -1, entry["path"], entry["reason"])
         if len(biggest) < TOLD:
@@ -338,7 +340,8 @@ def _entry(line: Line) -> Line:
 
 
 def _left(line: Line) -> Line:
-    return {"path": line["left"], "size": line["size"], "reason": line["reason"]}
+    entry = {"path": line["left"], "size": line["size"], "reason": line["reason"]}
+    return {**entry, "uncounted": True} if line.get("uncounted") else entry
 
 
 def _has(folder: int, name: str) -> bool:

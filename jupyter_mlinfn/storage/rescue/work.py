@@ -169,7 +169,10 @@ class Rescue:
     def _wanted(self, found: Found) -> bool:
         reason = not_a_file(found.status.st_mode)
         if reason and self._walks == 1:
-            self._lines.append({"left": found.path, "size": 0, "reason": reason})
+            line: Line = {"left": found.path, "size": 0, "reason": reason}
+            # Nobody loses it, unless they asked for it.
+            uncounted = {} if found.path in (self._paths or ()) else {"uncounted": True}
+            self._lines.append({**line, **uncounted})
         return not reason
 
     def _all(self, first: list[Candidate] | None, groups: Iterator[list[Candidate]]) -> None:

@@ -99,7 +99,15 @@ def test_what_is_no_file_is_named_and_never_opened(ground: Ground) -> None:
     reasons = left(summary, ground.root)
     assert set(reasons) == set(expected)
     assert all(expected[name] in reason for name, reason in reasons.items())
-    assert summary["files"] == 1
+    assert (summary["files"], summary["left"]) == (1, 0)
+
+
+def test_what_is_no_file_is_lost_to_who_asked_for_it(ground: Ground) -> None:
+    os.mkfifo(ground.root / "pipe")
+
+    answer = ground.run(paths=[str(ground.root / "pipe")])
+
+    assert answer["result"]["summary"]["left"] == 1
 
 
 def test_links_are_kept_as_links_and_lead_nowhere(ground: Ground, tmp_path: Path) -> None:
