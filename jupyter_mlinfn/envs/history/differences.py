@@ -7,8 +7,6 @@ from typing import Any, Literal, TypedDict
 
 from packaging.version import InvalidVersion
 from packaging.version import Version as PipVersion
-from rattler import Version as CondaVersion
-from rattler.exceptions import InvalidVersionError
 
 from .contents import CondaEntry, PipEntry, same_record
 
@@ -97,6 +95,10 @@ def kind(old: str | None, new: str | None, order: Any) -> Change:
 
 def conda_order(a: str, b: str) -> int:
     """-1, 0, 1 as conda orders versions."""
+    # Not at the top: 20 ms that the server's start need not pay for.
+    from rattler import Version as CondaVersion
+    from rattler.exceptions import InvalidVersionError
+
     try:
         first, second = CondaVersion(a), CondaVersion(b)
     except InvalidVersionError:

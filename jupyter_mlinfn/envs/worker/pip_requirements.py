@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from ...errors import BadInputError, UnsolvableError
 from ..redact import redact
+
+if TYPE_CHECKING:
+    from packaging.requirements import InvalidRequirement, Requirement
 
 _ARCHIVES = (".whl", ".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 _SCHEMES = ("https", "http", "file")
@@ -26,6 +28,9 @@ def check(requirements: Sequence[str]) -> list[Requirement]:
         BadInputError: with ``fields["specs"]``: what is none, options of pip, folders, editable
             installs, credentials in a URL.
     """
+    # Not at the top: 5 ms that the server's start need not pay for.
+    from packaging.requirements import InvalidRequirement, Requirement
+
     read, wrong = [], []
     for text in requirements:
         try:
