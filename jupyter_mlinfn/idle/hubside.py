@@ -10,7 +10,7 @@ from .deadlines import HubKnows
 from .hub import FURTHEST_AHEAD
 from .models import Moment
 from .policy import Culler
-from .report import AT_ONCE
+from .report import Unanswered
 
 TELL_EVERY = 600.0
 """Seconds after which the hub is told again what it knows: to notice that it does not listen any more."""
@@ -51,8 +51,7 @@ class HubSide:
         self.failed = False
         """Whether the hub did not take the last report."""
         self.read_at = self._told_at = float("-inf")
-        self._open: list[Moment] = []
-        """When each report began that the hub has not answered."""
+        self._unanswered = Unanswered(clocks.now)
 
     async def tell(self, at: Moment) -> bool:
         """Report `at`, which may be ahead, as the last activity.
@@ -61,12 +60,9 @@ class HubSide:
             Whether the hub has taken it.
         """
         at = min(at, self._clocks.now() + FURTHEST)
-        asked = self._told_at = self._clocks.now()
-        self._open.append(asked)
-        try:
+        self._told_at = self._clocks.now()
+        with self._unanswered.asking():
             taken = await self.hub.post_activity(self._clocks.epoch(at))
-        finally:
-            self._open.remove(asked)
         self.failed = not taken
         if taken:
             # The hub never goes back.
@@ -122,7 +118,7 @@ class HubSide:
     @property
     def unsure(self) -> bool:
         """Whether the hub did not take the last report, or lets it wait."""
-        return self.failed or (bool(self._open) and self._clocks.now() - min(self._open) > AT_ONCE)
+        return self.failed or self._unanswered.waits
 
     @property
     def accepted(self) -> Moment | None:

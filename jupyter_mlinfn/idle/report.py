@@ -17,7 +17,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
 
@@ -41,6 +42,33 @@ STOP_PATIENCE = 15.0
 STOP_WITHIN_IF_ILL = 5.0
 """Seconds that a hub has to stop this server where it did not answer lately: else the server ends by
 itself, and its GPU is free."""
+
+
+class Unanswered:
+    """What the hub was asked and has not answered.
+
+    Args:
+        clock: monotonic, seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._open: list[float] = []
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """For as long as one question is open."""
+        asked = self._clock()
+        self._open.append(asked)
+        try:
+            yield
+        finally:
+            self._open.remove(asked)
+
+    @property
+    def waits(self) -> bool:
+        """Whether one is open for longer than a hub takes that is well."""
+        return bool(self._open) and self._clock() - min(self._open) > AT_ONCE
 
 
 class ActivityReport:
@@ -77,7 +105,7 @@ class ActivityReport:
         self._clock = clock
         self._failing_since: float | None = None
         self._account_fails = False
-        self._open: list[float] = []
+        self._unanswered = Unanswered(clock)
 
     def last_activity(self) -> datetime:
         """For `web_app.last_activity`: the account, no further ahead than the hub accepts."""
@@ -100,15 +128,12 @@ class ActivityReport:
             Whether the hub has taken it.
         """
         at = min(datetime.fromtimestamp(epoch, timezone.utc), utc_now() + FURTHEST_AHEAD)
-        asked = self._clock()
-        self._open.append(asked)
         try:
-            await self.client.post_activity(at, patience=POST_PATIENCE)
+            with self._unanswered.asking():
+                await self.client.post_activity(at, patience=POST_PATIENCE)
         except MlinfnError as error:
             self._failed(error)
             return False
-        finally:
-            self._open.remove(asked)
         if self.trouble is not None:
             self._log.info("The hub accepts this server's reports of activity again.")
         self.trouble, self._failing_since = None, None
@@ -144,8 +169,7 @@ class ActivityReport:
     @property
     def _is_ill(self) -> bool:
         """Whether the hub did not answer the last report, or lets it wait."""
-        waits = bool(self._open) and self._clock() - min(self._open) > AT_ONCE
-        return waits or isinstance(self.trouble, DependencyError)
+        return self._unanswered.waits or isinstance(self.trouble, DependencyError)
 
     def _failed(self, error: MlinfnError) -> None:
         if self.trouble is None:

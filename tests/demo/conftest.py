@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
-from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig
+from jupyter_mlinfn.demo.driver import SimulatedDriver
 from tests.support.nvml_client import Client
-
-
-@pytest.fixture
-def driver(tmp_path: Path) -> SimulatedDriver:
-    simulated = SimulatedDriver(tmp_path / "driver")
-    simulated.write(a100_mig())
-    return simulated
 
 
 @pytest.fixture

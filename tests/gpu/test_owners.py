@@ -18,13 +18,6 @@ SHELL = "--ServerApp.terminado_settings={'shell_command': ['sh', '-c', 'sleep 60
 
 
 @pytest.fixture
-def driver(tmp_path: Path) -> SimulatedDriver:
-    driver = SimulatedDriver(tmp_path / "driver")
-    driver.write(a100_mig())
-    return driver
-
-
-@pytest.fixture
 def server(tmp_path: Path, driver: SimulatedDriver) -> Iterator[Server]:
     platform = Platform(tmp_path / "platform", [], environment={**driver.environment(), **MINE})
     with running(platform, arguments=[SHELL]) as server:

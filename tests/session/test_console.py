@@ -13,8 +13,7 @@ RESCUE = {"possible": True, "reason": "", "folder": "private/rescued", "limit_by
 FILES = {"state": "known", "reason": "", "files": 2, "bytes": 700}
 
 
-def said(keep: bool | Sequence[str] = True, rescue: Mapping[str, Any] | None = RESCUE, **files: Any) -> str:
-    """Of the files."""
+def lines(keep: bool | Sequence[str] = True, **more: Any) -> list[str]:
     answer = {
         "now": "2026-11-25T01:30:00Z",
         "resources": {"gpu": [], "cpus": None, "memory_bytes": None},
@@ -22,31 +21,26 @@ def said(keep: bool | Sequence[str] = True, rescue: Mapping[str, Any] | None = R
         "running": [],
         "holders": [],
         "terminals": [],
-        "files": {**FILES, "biggest": [{"path": "/r/a"}, {"path": "/r/b"}], **files},
-        "rescue": rescue,
+        "files": {**FILES, "files": 0, "biggest": []},
+        "rescue": RESCUE,
+        **more,
     }
-    return list(would_be_lost(answer, keep=keep))[-1].strip()
+    return [line.strip() for line in would_be_lost(answer, keep=keep)]
+
+
+def said(keep: bool | Sequence[str] = True, rescue: Mapping[str, Any] | None = RESCUE, **files: Any) -> str:
+    """Of the files."""
+    files = {**FILES, "biggest": [{"path": "/r/a"}, {"path": "/r/b"}], **files}
+    return lines(keep, files=files, rescue=rescue)[-1]
 
 
 def test_what_nobody_could_look_at_is_not_said_to_be_nothing() -> None:
-    answer = {
-        "now": "2026-11-25T01:30:00Z",
-        "resources": {
-            "gpu": [{"name": "MIG 1g.5gb", "memory_used": None, "memory_total": None}],
-            "cpus": None,
-            "memory_bytes": None,
-        },
-        "pages": {"known": 0, "answered": 0, "silent": 0, "asking": False, "unsaved": []},
-        "running": [],
-        "holders": None,
-        "terminals": None,
-        "files": {**FILES, "files": 0, "biggest": []},
-        "rescue": RESCUE,
-    }
-    lines = [line.strip() for line in would_be_lost(answer, keep=True)]
+    gpu = {"name": "MIG 1g.5gb", "memory_used": None, "memory_total": None}
+    resources = {"gpu": [gpu], "cpus": None, "memory_bytes": None}
+    found = lines(resources=resources, holders=None, terminals=None)
 
-    assert "! What holds memory of the GPU is not known" in lines
-    assert "! What runs in terminals is not known" in lines
+    assert "! What holds memory of the GPU is not known" in found
+    assert "! What runs in terminals is not known" in found
 
 
 def test_what_is_copied_is_said_with_its_limit() -> None:

@@ -29,13 +29,6 @@ HIDE = """hidden => {
 
 
 @pytest.fixture
-def driver(tmp_path: Path) -> SimulatedDriver:
-    driver = SimulatedDriver(tmp_path / "driver")
-    driver.write(a100_mig())
-    return driver
-
-
-@pytest.fixture
 def gpu_lab(platform: Platform, driver: SimulatedDriver) -> Iterator[Server]:
     """With one of seven 1g.5gb, and two notebooks."""
     platform.environment = driver.environment() | MINE

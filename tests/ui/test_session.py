@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from ..support.server import Platform, Server, running, wait_for
 from .conftest import Shoot, open_lab, setting
-from .test_gpu import HOLD, driver, gpu_lab, gpu_page, notebook, run_in  # noqa: F401 - fixtures
+from .test_gpu import HOLD, gpu_lab, gpu_page, notebook, run_in  # noqa: F401 - fixtures
 from .test_idle import edit
 
 CORE = re.compile("Server Connection Error|Server unavailable|File Save Error", re.IGNORECASE)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig
+from jupyter_mlinfn.demo.driver import SimulatedDriver
 
 from ..support.gpu import GIB, MIB, MINE
 from ..support.hub import Hub, HubServer, hub_running
@@ -45,13 +45,6 @@ EMPTY = 13 * MIB
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     with hub_running(tmp_path_factory.mktemp("hub") / "hub", HubSettings(poll_every=2)) as hub:
         yield hub
-
-
-@pytest.fixture
-def driver(tmp_path: Path) -> SimulatedDriver:
-    driver = SimulatedDriver(tmp_path / "driver")
-    driver.write(a100_mig())
-    return driver
 
 
 @pytest.fixture

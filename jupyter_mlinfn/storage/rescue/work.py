@@ -170,9 +170,10 @@ class Rescue:
         reason = not_a_file(found.status.st_mode)
         if reason and self._walks == 1:
             line: Line = {"left": found.path, "size": 0, "reason": reason}
-            # Nobody loses it, unless they asked for it.
-            uncounted = {} if found.path in (self._paths or ()) else {"uncounted": True}
-            self._lines.append({**line, **uncounted})
+            if found.path not in (self._paths or ()):
+                # Nobody loses it who did not ask for it.
+                line["uncounted"] = True
+            self._lines.append(line)
         return not reason
 
     def _all(self, first: list[Candidate] | None, groups: Iterator[list[Candidate]]) -> None:
