@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import shutil
+import signal
 import tempfile
 import webbrowser
 from collections.abc import Sequence
@@ -53,16 +54,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until Ctrl-C.
+    """Serve until Ctrl-C, SIGTERM, or the terminal is closed.
 
     Returns:
-        0 after Ctrl-C, 1 where the server ended by itself.
+        0 after those, 1 where the server ended by itself.
 
     Raises:
         BadInputError: the folder or the port cannot be used.
         DependencyError: no channel can be had, or the server does not start.
     """
     console = Console(highlight=False, soft_wrap=True)
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(each) == signal.SIG_DFL:
+            # Else the server, which has a session of its own, would go on with nobody to end it.
+            signal.signal(each, signal.default_int_handler)
     port = choose_port(args.port)
     temporary = args.dir is None
     folder = Path(tempfile.mkdtemp(prefix="mlinfn-demo-")) if temporary else args.dir

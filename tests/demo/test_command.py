@@ -22,6 +22,7 @@ from jupyter_mlinfn.demo.channel_check import answering_channels
 from jupyter_mlinfn.demo.layout import lay_out
 from jupyter_mlinfn.demo.server import choose_port
 from jupyter_mlinfn.errors import BadInputError
+from tests.support.server import hear_ends
 
 
 @contextmanager
@@ -37,8 +38,7 @@ def _demo(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], st
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        # A shell's background job has Ctrl-C switched off, and a test run may be one.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=hear_ends,
     ) as process:
         assert process.stdout is not None
         lines: list[str] = []
@@ -84,6 +84,18 @@ def test_a_demo_is_served_and_ends_without_a_trace(demo_channel: Path, tmp_path:
         assert not physics.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
+    assert list(tmp_path.glob("mlinfn-demo-*")) == []
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP])
+def test_however_it_is_ended_no_server_is_left(
+    demo_channel: Path, tmp_path: Path, end: signal.Signals
+) -> None:
+    with _demo(tmp_path, "--offline") as (process, address, _):
+        process.send_signal(end)
+        assert process.wait(30) == 0
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        _ask(address, "api/status")
     assert list(tmp_path.glob("mlinfn-demo-*")) == []
 
 

@@ -19,7 +19,7 @@ from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig, full_gpu, h100
 from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID, H100_SLICE_UUID
 
 from ..support.gpu import GIB, MIB, MINE, environment_of
-from ..support.server import wait_for
+from ..support.server import hear_ends, wait_for
 
 COMMAND = [sys.executable, "-m", "jupyter_mlinfn.cli", "gpu"]
 
@@ -136,6 +136,7 @@ def test_wrong_usage_is_2(simulated: SimulatedDriver) -> None:
 def test_watch_goes_on_until_it_is_stopped(simulated: SimulatedDriver) -> None:
     with subprocess.Popen(
         [*COMMAND, "--watch", "--json"],
+        preexec_fn=hear_ends,
         env=environment_of(simulated, MINE),
         stdout=subprocess.PIPE,
         text=True,
@@ -156,6 +157,7 @@ def test_watch_goes_on_until_it_is_stopped(simulated: SimulatedDriver) -> None:
 def test_watch_follows_the_memory_between_two_looks_at_all_the_rest(simulated: SimulatedDriver) -> None:
     with subprocess.Popen(
         [*COMMAND, "--watch", "--json"],
+        preexec_fn=hear_ends,
         env=environment_of(simulated, MINE),
         stdout=subprocess.PIPE,
         text=True,
@@ -182,6 +184,7 @@ def test_watch_draws_on_a_terminal(simulated: SimulatedDriver) -> None:
     screen, terminal = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, "--watch"],
+        preexec_fn=hear_ends,
         env={**environment_of(simulated, MINE), "TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"},
         stdin=terminal,
         stdout=terminal,

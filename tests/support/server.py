@@ -189,3 +189,10 @@ def running(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(20)
+
+
+def hear_ends() -> None:
+    """For `preexec_fn`: a shell's background job ignores Ctrl-C, and one under nohup its terminal's end, and
+    so would all that a test run there starts."""
+    for each in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, signal.SIG_DFL)
