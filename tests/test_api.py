@@ -18,6 +18,7 @@ from tornado.httpclient import HTTPClientError
 from jupyter_mlinfn.api import MlinfnHandler
 from jupyter_mlinfn.contract import FILE, document
 
+from .support.patience import PATIENCE
 from .support.proof import note, sample
 from .support.server import TOKEN, Platform, Server, running
 
@@ -157,7 +158,7 @@ contract = schemathesis.openapi.from_path(FILE).exclude(path=["/idle/stop", "/se
 )
 def test_no_input_makes_the_server_fail(case: schemathesis.Case, live: Server) -> None:
     answer = case.call(
-        base_url=f"{live.url}/api/mlinfn", headers={"Authorization": f"token {TOKEN}"}, timeout=60
+        base_url=f"{live.url}/api/mlinfn", headers={"Authorization": f"token {TOKEN}"}, timeout=PATIENCE
     )
 
     # 507 is an answer of the contract: the volume has no room for what was asked.

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from .support.channel_server import ChannelServer
+from .support.patience import PATIENCE
 from .support.server import Platform
 
 COMMAND = [sys.executable, "-m", "jupyter_mlinfn.cli", "env"]
@@ -42,7 +43,7 @@ def run(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -124,10 +125,10 @@ def test_ctrl_c_leaves_nothing_behind(
         text=True,
         start_new_session=True,
     )
-    assert channel.hanging.wait(60)
+    assert channel.hanging.wait(PATIENCE)
     for each in signals:
         process.send_signal(each)
-    _, said = process.communicate(timeout=30)
+    _, said = process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 1
     assert "Stopped." in said

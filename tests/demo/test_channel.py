@@ -33,6 +33,8 @@ from jupyter_mlinfn.demo.channel import build_channel
 from jupyter_mlinfn.demo.interpreter import describe
 from jupyter_mlinfn.demo.package import PLACEHOLDER, PackageDefinition, PackageFile, write_package
 
+from ..support.patience import PATIENCE
+
 SPECS = ("python", "ipykernel", "pip", "mlinfn-hello", "mlinfn-units", "mlinfn-echo", "mlinfn-registered")
 DEBIAN = Path("/usr/bin/python3")
 
@@ -187,11 +189,11 @@ def test_its_kernels_run(
     try:
         client = kernel.client()
         client.start_channels()
-        client.wait_for_ready(timeout=60)
+        client.wait_for_ready(timeout=PATIENCE)
         said: list[str] = []
         reply = client.execute_interactive(
             code,
-            timeout=60,
+            timeout=PATIENCE,
             output_hook=lambda message: said.append(message["content"].get("text", "")),
         )
         assert reply["content"]["status"] == "ok"

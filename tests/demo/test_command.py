@@ -24,6 +24,8 @@ from jupyter_mlinfn.demo.server import choose_port
 from jupyter_mlinfn.errors import BadInputError
 from tests.support.server import hear_ends
 
+from ..support.patience import PATIENCE
+
 
 @contextmanager
 def _demo(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
@@ -62,7 +64,7 @@ def _ask(address: str, path: str) -> Any:
         f"{parts.scheme}://{parts.netloc}/{path}", headers={"Authorization": f"token {token}"}
     )
     direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(request, timeout=30) as answer:
+    with direct.open(request, timeout=PATIENCE) as answer:
         return json.load(answer)
 
 
@@ -83,7 +85,7 @@ def test_a_demo_is_served_and_ends_without_a_trace(demo_channel: Path, tmp_path:
         assert "There is no simulated GPU here" in refused.stderr  # it is the demo's server that has it
         assert not physics.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH)
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
     assert list(tmp_path.glob("mlinfn-demo-*")) == []
 
 
@@ -93,7 +95,7 @@ def test_however_it_is_ended_no_server_is_left(
 ) -> None:
     with _demo(tmp_path, "--offline") as (process, address, _):
         process.send_signal(end)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE) == 0
     with pytest.raises(urllib.error.URLError, match="refused"):
         _ask(address, "api/status")
     assert list(tmp_path.glob("mlinfn-demo-*")) == []
@@ -109,7 +111,7 @@ def test_a_kept_demo_is_taken_up_again(demo_channel: Path, tmp_path: Path) -> No
             (folder / "work/private/note.txt").write_text("kept")
             (folder / "work/lost.txt").write_text("ephemeral")
             process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 0
+            assert process.wait(PATIENCE) == 0
     assert (folder / "envs/physics/bin/python").exists()
 
 

@@ -23,6 +23,8 @@ from tests.support.gpu import FIRST_PID, MIB
 from tests.support.nvml_client import Client
 from tests.support.server import wait_for
 
+from ..support.patience import PATIENCE
+
 
 @pytest.mark.parametrize("code", [Code.DRIVER_NOT_LOADED, Code.LIB_RM_VERSION_MISMATCH, Code.NO_PERMISSION])
 def test_initialising_fails(code: Code, new_client: Callable[[], Client], driver: SimulatedDriver) -> None:
@@ -122,7 +124,7 @@ def test_a_call_hangs_until_it_is_released(
     assert other("nvmlDeviceGetName(mine())").endswith("1g.5gb")
     assert waiting.is_alive()
     driver.release()
-    waiting.join(10)
+    waiting.join(PATIENCE)
     assert answers == [13 * MIB if code == Code.SUCCESS else {"code": code}]
     assert one("used(mine())") == 13 * MIB
     assert driver.driver is not None
@@ -141,7 +143,7 @@ def test_a_hanging_process_can_be_killed(new_client: Callable[[], Client], drive
     waiting.start()
     wait_for(lambda: driver.calls()["nvmlInitWithFlags"])
     client.close()
-    waiting.join(10)
+    waiting.join(PATIENCE)
     assert not waiting.is_alive()
 
 

@@ -13,6 +13,7 @@ import pytest
 from ..support.channel_server import ChannelServer
 from ..support.hashes import problems
 from ..support.packages import Channel, Package, tiny_kernel_stack
+from ..support.patience import PATIENCE
 from ..support.server import Platform, Server, running, wait_for
 
 
@@ -63,7 +64,9 @@ class Changing:
     def says(self, code: str) -> str:
         """What the environment's own Python prints."""
         command = [self.prefix / "bin" / "python", "-c", code]
-        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, check=False, timeout=PATIENCE
+        ).stdout.strip()
 
 
 @pytest.fixture

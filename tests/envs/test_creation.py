@@ -30,6 +30,7 @@ from jupyter_mlinfn.jobs.journal import Journal
 from jupyter_mlinfn.jobs.manager import JobManager
 from jupyter_mlinfn.jobs.models import Job
 
+from ..support.patience import PATIENCE
 from ..support.prefixes import make_prefix
 
 
@@ -122,7 +123,7 @@ def hold(monkeypatch: pytest.MonkeyPatch, target: Any, name: str) -> tuple[threa
 
     def slow(*args: Any) -> Any:
         begun.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE)
         return step(*args)
 
     monkeypatch.setattr(target, name, slow)

@@ -16,6 +16,7 @@ import pytest
 from jupyter_mlinfn.envs.prefix import environment_id
 
 from ..support.channel_server import ChannelServer
+from ..support.patience import PATIENCE
 from ..support.server import SECRET, Platform, Server, running, wait_for
 
 CANCELLED_WITHIN = 2.0
@@ -37,7 +38,7 @@ def half_way(server: Server, channel: ChannelServer) -> dict[str, object]:
     """A creation that has downloaded a part and waits for the rest."""
     channel.faults[".conda"] = "stall"
     job = server.create("Half way", ["mlinfn-plots"])
-    assert channel.hanging.wait(60), "no download began"
+    assert channel.hanging.wait(PATIENCE), "no download began"
     return wait_for(
         lambda: (
             (now := server.job(job["id"]))["progress"]
@@ -53,20 +54,20 @@ def run_in_kernel(platform: Platform, name: str, code: str) -> str:
     script = """
 import sys
 from jupyter_client.manager import start_new_kernel
-manager, client = start_new_kernel(kernel_name=sys.argv[1], startup_timeout=60)
+manager, client = start_new_kernel(kernel_name=sys.argv[1], startup_timeout=float(sys.argv[3]))
 def show(message):
     if message["msg_type"] == "stream":
         sys.stdout.write(message["content"]["text"])
-client.execute_interactive(sys.argv[2], timeout=60, output_hook=show)
+client.execute_interactive(sys.argv[2], timeout=float(sys.argv[3]), output_hook=show)
 client.stop_channels()
 manager.shutdown_kernel(now=True)
 """
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", script, name, code],
+        [sys.executable, "-W", "ignore", "-c", script, name, code, str(PATIENCE)],
         env=platform.variables(),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -200,7 +201,7 @@ def test_an_interrupted_creation_can_be_discarded(platform: Platform, channel: C
     with running(platform) as first:
         job = half_way(first, channel)
         first.process.terminate()
-        first.process.wait(20)
+        first.process.wait(PATIENCE)
     channel.faults.clear()
     channel.release.set()
 

@@ -319,7 +319,7 @@ async def test_a_hang_ends_with_all_that_was_started(check: Check, prefix: Path)
     assert finding["reason"] == "hang"
     assert "gave no answer within 3 s, while it looked for a GPU" in finding["sentence"]
     assert "GPU panel" in finding["hint"]
-    wait_for(lambda: not _runs(int(child.read_text())), 10)
+    wait_for(lambda: not _runs(int(child.read_text())))
 
 
 def _runs(pid: int) -> bool:
@@ -343,7 +343,7 @@ async def test_a_cancelled_check_leaves_nothing_behind(check: Check, prefix: Pat
     ended = await check(cancel=begun, limit=60.0)
     await watching
     assert ended["state"] == "cancelled"
-    wait_for(lambda: not _runs(int(pid.read_text())), 10)
+    wait_for(lambda: not _runs(int(pid.read_text())))
     assert not (prefix / "conda-meta" / record.FILE).exists()
 
 

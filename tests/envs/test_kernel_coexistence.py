@@ -20,6 +20,8 @@ from jupyter_mlinfn.envs.scan import EnvironmentScanner
 from tests.support.nb_conda_stand_in import StandIn
 from tests.support.prefixes import make_prefix
 
+from ..support.patience import PATIENCE
+
 LOG = logging.getLogger(__name__)
 
 
@@ -138,7 +140,7 @@ def test_refresh_shows_what_conda_has_learnt_without_a_blocking_call(own, writer
     assert manager.find_kernel_specs() == {}, "it was expected to answer from its cache"
     merged.refresh_soon()
     merged.refresh_soon()
-    merged._refreshing.join(30)
+    merged._refreshing.join(PATIENCE)
     assert list(manager.find_kernel_specs()) == ["conda-env-torch-py"]
     if isinstance(manager, StandIn):
         assert set(manager.calls) == {"thread"}
@@ -169,6 +171,6 @@ def test_registrations_at_once_lose_none(tmp_path):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(PATIENCE)
         expected = sorted(map(str, prefixes)) if action is register else []
         assert sorted(file.read_text().split()) == expected

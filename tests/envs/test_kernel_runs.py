@@ -13,6 +13,8 @@ from jupyter_mlinfn.envs.kernelspecs import KernelspecWriter
 from jupyter_mlinfn.envs.scan import EnvironmentScanner
 from tests.support.prefixes import add_activation, make_prefix, make_python_prefix
 
+from ..support.patience import PATIENCE
+
 SECRETS = {
     "JUPYTERHUB_API_TOKEN": "planted-hub-token",
     "JPY_API_TOKEN": "planted-jpy-token",
@@ -83,7 +85,9 @@ def test_the_same_name_runs_without_this_server(tool, own, data_dir, tmp_path):
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     environment |= {"JUPYTER_DATA_DIR": str(data_dir), "JUPYTER_PLATFORM_DIRS": "1"}
     command = [sys.executable, "-c", TOOLS[tool], *arguments]
-    ran = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    ran = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert ran.returncode == 0, ran.stderr
     (output,) = nbformat.read(done, as_version=4).cells[-1].outputs
     said = json.loads(output["text"])

@@ -10,6 +10,8 @@ from jupyter_mlinfn.envs.kernelspecs import KernelspecWriter
 from jupyter_mlinfn.envs.scan import EnvironmentScanner
 from tests.support.prefixes import add_activation, make_prefix, python_spec
 
+from ..support.patience import PATIENCE
+
 
 @pytest.fixture
 def own(tmp_path):
@@ -250,9 +252,9 @@ def test_two_servers_at_once_never_show_half_a_kernel(own, kernels):
     for server in servers:
         server.start()
     for server in servers:
-        server.join(60)
+        server.join(PATIENCE)
     done.set()
-    reader.join(60)
+    reader.join(PATIENCE)
     last = KernelspecWriter(kernels).sync(environments)
     assert last.warnings == ()
     assert len(list(kernels.glob("*/kernel.json"))) == 20

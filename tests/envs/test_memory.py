@@ -9,6 +9,8 @@ from jupyter_mlinfn.envs.worker import memory
 from jupyter_mlinfn.errors import NoSpaceError
 from jupyter_mlinfn.sizes import in_words
 
+from ..support.patience import PATIENCE
+
 MB = 1024**2
 
 
@@ -99,7 +101,7 @@ def test_the_guard_ends_work_that_outgrows_its_budget() -> None:
     guard = memory.MemoryGuard(memory.own_memory() + 32 * MB, give_up)
     guard.start()
     block = bytearray(b"\1") * (64 * MB)
-    assert given_up.wait(10)
+    assert given_up.wait(PATIENCE)
     assert len(block) == 64 * MB
     assert "more memory than there is" in errors[0].message
     assert "Shut down kernels" in errors[0].hint

@@ -30,6 +30,7 @@ from jupyter_mlinfn.errors import (
 
 from ..support import wheels
 from ..support.channel_server import ChannelServer
+from ..support.patience import PATIENCE
 
 SECRET = "s3cretpassw0rd"
 
@@ -231,12 +232,12 @@ def test_pip_ends_with_the_worker(prefix: Path, index: ChannelServer) -> None:
         " log=print, what='')"
     )
     worker = subprocess.Popen([sys.executable, "-c", code, str(prefix)], stdout=subprocess.DEVNULL)
-    assert index.hanging.wait(30)
+    assert index.hanging.wait(PATIENCE)
     started = psutil.Process(worker.pid).children(recursive=True)
     assert len(started) >= 2
     worker.send_signal(signal.SIGKILL)
     worker.wait()
-    _, left = psutil.wait_procs(started, timeout=10)
+    _, left = psutil.wait_procs(started, timeout=PATIENCE)
     assert [process for process in left if process.status() != psutil.STATUS_ZOMBIE] == []
 
 

@@ -24,6 +24,7 @@ import pytest
 from ..support.channel_server import ChannelServer
 from ..support.hashes import difference, problems, state
 from ..support.packages import Channel, Package, tiny_kernel_stack
+from ..support.patience import PATIENCE
 from ..support.proof import note, sample
 from ..support.server import Platform, Server, running, wait_for
 
@@ -60,7 +61,7 @@ def mounted(folder: Path, options: str) -> Iterator[None]:
 
 def works(*command: str) -> bool:
     try:
-        return subprocess.run(command, capture_output=True, check=False, timeout=30).returncode == 0
+        return subprocess.run(command, capture_output=True, check=False, timeout=PATIENCE).returncode == 0
     except FileNotFoundError:
         return False
 
@@ -243,7 +244,7 @@ def at_a_point(
         again = tight.again(kind, ended)
         assert again["state"] == "done", (where, again)
         assert problems(tight.prefix) == [], where
-    wait_for(lambda: not any(tight.history.glob("change-*")), 30)
+    wait_for(lambda: not any(tight.history.glob("change-*")))
     if kind == "create":
         more = tight.server.platform.environments / "more"
         assert problems(more) == [], where
@@ -271,7 +272,7 @@ def run_in_a_namespace(case: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     for line in done.stdout.splitlines():

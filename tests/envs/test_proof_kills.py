@@ -27,6 +27,7 @@ from bench.kills_conda import measure
 from ..support import wheels
 from ..support.channel_server import ChannelServer
 from ..support.hashes import State, difference, problems, state
+from ..support.patience import PATIENCE
 from ..support.proof import PROOF, note, sample
 from ..support.proof_channel import build_proof_channel
 from ..support.server import Platform, Server, running, wait_for
@@ -140,7 +141,7 @@ def settled(victim: Victim, job_id: str, revisions: int = 0) -> dict[str, Any]:
             return None
         return job if job["state"] in idle and not left else None
 
-    return dict(wait_for(look, 60))
+    return dict(wait_for(look))
 
 
 def after(before: State, plan: dict[str, Any]) -> dict[str, str]:
@@ -165,7 +166,7 @@ def check(victim: Victim, job: dict[str, Any], before: State, wanted: dict[str, 
     else:
         assert is_old, (job["state"], difference(before, now), f"MLINFN_SEED={SEED}")
     command = [victim.prefix / "bin" / "python", "-c", "import ipykernel"]
-    subprocess.run(command, check=True, timeout=60)
+    subprocess.run(command, check=True, timeout=PATIENCE)
     numbers = sorted(int(entry.name) for entry in (victim.history / "revisions").glob("[0-9]*"))
     assert numbers == list(range(1, len(numbers) + 1)), f"MLINFN_SEED={SEED}"
     return "old" if is_old else "new"

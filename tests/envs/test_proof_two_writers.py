@@ -28,6 +28,7 @@ import pytest
 
 from ..support.channel_server import ChannelServer
 from ..support.hashes import problems, state
+from ..support.patience import PATIENCE
 from ..support.proof import note, sample
 from ..support.proof_channel import build_proof_channel
 from ..support.server import Platform, Server, running, wait_for
@@ -38,8 +39,6 @@ LEASE = 2.0
 """Seconds; `jobs.lease.DURATION` of all servers here."""
 NAME = "both"
 HOUR = 3600
-PATIENCE = 40.0
-"""Seconds that somebody tries again who is told to come back later."""
 ACTIVE = ("queued", "running", "cancelling")
 SPECS = [
     *("proof-small=1.0", "proof-small=2.0", "proof-shape=1.0", "proof-shape=2.0"),
@@ -167,7 +166,7 @@ def ask_on_the_command_line(platform: Platform, moments: random.Random, outcomes
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
     outcomes.command_line.append((done.returncode, done.stderr))
 
@@ -234,9 +233,9 @@ def test_no_change_is_lost_and_none_is_made_by_two(tmp_path: Path, channels: lis
             for each in asked:
                 each.result()
         # A change that nobody was left to see the end of is finished by who looks.
-        wait_for(lambda: cpu.server.get(f"api/mlinfn/envs/{env_id(cpu.server)}/revisions"), 30)
-        wait_for(lambda: not any(history.glob("change-*/journal.json")), 60)
-        last = wait_for(lambda: _installed(gpu.server), 60)
+        wait_for(lambda: cpu.server.get(f"api/mlinfn/envs/{env_id(cpu.server)}/revisions"))
+        wait_for(lambda: not any(history.glob("change-*/journal.json")))
+        last = wait_for(lambda: _installed(gpu.server))
         ends = {job: found for job in outcomes.jobs if (found := _settled(gpu.server, job)) is not None}
         records = check_revisions(history, prefix)
     finally:
@@ -283,7 +282,7 @@ def _settled(server: Server, job_id: str) -> dict[str, Any] | None:
         status, answer = server.request("GET", f"api/mlinfn/jobs/{job_id}")
         return {"state": "forgotten"} if status == 404 else dict(answer["job"])
 
-    job = wait_for(lambda: (now := look())["state"] not in ACTIVE and now, 60)
+    job = wait_for(lambda: (now := look())["state"] not in ACTIVE and now)
     return None if job["state"] == "forgotten" else dict(job)
 
 

@@ -19,6 +19,8 @@ from jupyter_mlinfn.envs.scan import (
 from jupyter_mlinfn.errors import NotFoundError
 from tests.support.prefixes import make_prefix, python_spec
 
+from ..support.patience import PATIENCE
+
 MARKER = {
     "version": 1,
     "name": "torch",
@@ -147,7 +149,7 @@ def test_a_folder_that_hangs_delays_nobody_for_long(own, shared, monkeypatch):
 
     def hanging(path):
         asked.append(path)
-        release.wait(30)
+        release.wait(PATIENCE)
         return real(path)
 
     monkeypatch.setattr(scan_module, "is_prefix", hanging)
@@ -158,7 +160,7 @@ def test_a_folder_that_hangs_delays_nobody_for_long(own, shared, monkeypatch):
         assert result.unreachable == (shared,)
     assert len(asked) == 1, "each look left another thread hanging"
     release.set()
-    scanner._folders[1]._look.thread.join(10)
+    scanner._folders[1]._look.thread.join(PATIENCE)
     assert scanner.scan().warnings == ()
 
 

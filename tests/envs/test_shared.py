@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 
+from ..support.patience import PATIENCE
 from ..support.server import Platform, Server, running
 from .test_environments import run_in_kernel
 
@@ -32,7 +33,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, demo_channel: Path) -> Pl
         env=admin.variables(),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE,
         check=False,
     )
     assert made.returncode == 0, made.stderr
@@ -92,7 +93,7 @@ def test_what_a_notebook_names_is_what_runs_it_elsewhere(server: Server, tmp_pat
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE,
         check=False,
     )
 

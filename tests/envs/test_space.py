@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from ..support.hashes import problems
+from ..support.patience import PATIENCE
 from ..support.server import Platform, Server, running, wait_for
 from .test_changes import Changing
 
@@ -36,7 +37,7 @@ def use(server: Server, **expected: int) -> dict[str, Any]:
         body = server.get("api/mlinfn/space")
         return body["measured"] and body["environments"][0]["revisions"] == expected["revisions"] and body
 
-    return dict(wait_for(look, 90))
+    return dict(wait_for(look))
 
 
 def prune(env: Changing, **body: Any) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def is_at_work(prefix: Path) -> bool:
 def test_sizes_are_net_of_hard_links(env: Changing, platform: Platform) -> None:
     assert env.server.get("api/mlinfn/space")["measured"] is None, "nobody waits for the first measurement"
     # What is compiled after it was measured is not in the measure.
-    wait_for(lambda: not is_at_work(env.prefix), 120)
+    wait_for(lambda: not is_at_work(env.prefix))
     env.do(action="install", specs=["mlinfn-hello"])
     body = use(env.server, revisions=2)
     (mine,) = body["environments"]
@@ -135,7 +136,7 @@ def test_from_the_command_line(tmp_path: Path, demo_channel: Path) -> None:
             env=platform.variables(),
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == 0, done.stderr

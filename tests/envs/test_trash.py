@@ -13,6 +13,8 @@ import pytest
 from jupyter_mlinfn.envs.trash import Trash
 from jupyter_mlinfn.errors import NotFoundError
 
+from ..support.patience import PATIENCE
+
 
 def test_only_what_has_no_other_link_comes_back(tmp_path: Path) -> None:
     prefix = tmp_path / "myenv"
@@ -123,7 +125,7 @@ print(trash.sweep().left_files, os.listdir("trash"))
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
 
     assert done.stdout.split() == ["0", "[]"], done.stderr

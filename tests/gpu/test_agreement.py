@@ -18,6 +18,7 @@ from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID
 
 from ..support.gpu import GIB, MIB, MINE, SCENARIOS, Scenario, environment_of, played, run_python
 from ..support.gpu_looker import looking
+from ..support.patience import PATIENCE
 
 READABLE = {
     name: scenario
@@ -90,7 +91,7 @@ def ask_witness(simulated: SimulatedDriver, variables: Mapping[str, str], uuids:
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
     assert done.returncode == 0, done.stderr

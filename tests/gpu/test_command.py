@@ -19,6 +19,7 @@ from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig, full_gpu, h100
 from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID, H100_SLICE_UUID
 
 from ..support.gpu import GIB, MIB, MINE, environment_of
+from ..support.patience import PATIENCE
 from ..support.server import hear_ends, wait_for
 
 COMMAND = [sys.executable, "-m", "jupyter_mlinfn.cli", "gpu"]
@@ -41,7 +42,7 @@ def run(
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -123,7 +124,7 @@ def test_a_driver_that_hangs_does_not_hang_it(simulated: SimulatedDriver) -> Non
 def test_without_a_gpu_it_says_so(tmp_path: Path) -> None:
     simulated = SimulatedDriver(tmp_path, library=False)
     clean = environment_of(simulated)
-    done = subprocess.run(COMMAND, env=clean, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(COMMAND, env=clean, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     assert done.returncode == 1
     assert "There is no GPU here." in done.stdout
@@ -145,11 +146,11 @@ def test_watch_goes_on_until_it_is_stopped(simulated: SimulatedDriver) -> None:
         first = json.loads(process.stdout.readline())
         simulated.write(full_gpu())
         changed = wait_for(
-            lambda: (view := json.loads(process.stdout.readline()))["state"]["kind"] != "fine" and view, 30
+            lambda: (view := json.loads(process.stdout.readline()))["state"]["kind"] != "fine" and view
         )
         process.send_signal(signal.SIGINT)
 
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     assert first["state"]["kind"] == "fine"
     assert changed["state"]["kind"] == "mig_destroyed"
 
@@ -173,7 +174,7 @@ def test_watch_follows_the_memory_between_two_looks_at_all_the_rest(simulated: S
             last = json.loads(process.stdout.readline())["devices"][0]
         process.send_signal(signal.SIGINT)
 
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     assert last["memory_used"] == first["memory_used"] + MIB
     assert last["memory_free"] == first["memory_free"] - MIB
     # A line each 2 s; all the rest is read every 10 s.
@@ -198,14 +199,14 @@ def test_watch_draws_on_a_terminal(simulated: SimulatedDriver) -> None:
             seen.extend(os.read(screen, 65536))
             return text.encode() in seen
 
-        wait_for(lambda: drawn("3.0 of 4.8 GiB"), 30)
+        wait_for(lambda: drawn("3.0 of 4.8 GiB"))
         simulated.write(a100_mig())
-        wait_for(lambda: drawn("0.0 of 4.8 GiB"), 30)
+        wait_for(lambda: drawn("0.0 of 4.8 GiB"))
         process.send_signal(signal.SIGINT)
         # Leave the terminal as it was: the alternate screen is closed.
-        wait_for(lambda: drawn("\x1b[?1049l"), 30)
-        assert process.wait(20) == 0
+        wait_for(lambda: drawn("\x1b[?1049l"))
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
-        process.wait(20)
+        process.wait(PATIENCE)
         os.close(screen)

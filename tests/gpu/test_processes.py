@@ -19,6 +19,8 @@ from jupyter_mlinfn.gpu.ownership import NO_SERVER
 from jupyter_mlinfn.gpu.processes import ProcessMap
 from tests.support.server import wait_for
 
+from ..support.patience import PATIENCE
+
 GIB = 2**30
 MIG = "MIG-1"
 BOARD = Board(0, "GPU-1", "NVIDIA A100-PCIE-40GB", mig=True, slices=7)
@@ -522,7 +524,7 @@ def test_in_a_real_namespace_of_its_own(tmp_path: Path) -> None:
         ["unshare", "--pid", "--fork", "--mount-proc", sys.executable, "-c", IN_A_NAMESPACE, tmp_path],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     if "unshare" in inside.stderr:
         pytest.skip(f"no PID namespace can be made here: {inside.stderr}")

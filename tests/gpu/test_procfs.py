@@ -12,6 +12,8 @@ import pytest
 
 from jupyter_mlinfn.gpu.procfs import Proc
 
+from ..support.patience import PATIENCE
+
 PROC = Path("/proc")
 DEV = Path("/dev")
 
@@ -122,7 +124,7 @@ def test_this_namespace_and_another() -> None:
         ],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     if inside.returncode:
         pytest.skip(f"no PID namespace can be made here: {inside.stderr}")

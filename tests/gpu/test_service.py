@@ -36,6 +36,7 @@ from ..support.gpu import (
     without_migs,
 )
 from ..support.gpu_looker import looking
+from ..support.patience import PATIENCE
 from ..support.server import TOKEN, Platform, Server, running, wait_for
 
 HELD = a100_mig({FIRST_PID: 3 * GIB})
@@ -73,7 +74,7 @@ def kind(server: Server) -> str:
 
 
 def wait_for_kind(server: Server, *wanted: str) -> str:
-    return str(wait_for(lambda: (now := kind(server)) in wanted and now, 30))
+    return str(wait_for(lambda: (now := kind(server)) in wanted and now))
 
 
 def test_a_poll_brings_only_what_is_new(server: Server) -> None:
@@ -95,7 +96,7 @@ def test_a_jump_of_the_memory_is_told_at_once(server: Server, simulated: Simulat
     before = read(server)
     simulated.write(a100_mig({FIRST_PID: 1 * GIB}))
     changed = time.monotonic()
-    view = wait_for(lambda: read(server, before["seq"], before["revision"])["view"], 30)
+    view = wait_for(lambda: read(server, before["seq"], before["revision"])["view"])
 
     assert view["devices"][0]["memory_used"] == 1 * GIB + 13 * MIB
     # Every 10 s, did the memory not tell.
@@ -128,7 +129,7 @@ def test_a_driver_that_hangs_for_ever_keeps_nothing_from_going_on(
     status, released = server.request("POST", "api/mlinfn/gpu/release", {})
     began = time.monotonic()
     server.process.terminate()
-    server.process.wait(20)
+    server.process.wait(PATIENCE)
 
     assert view["devices"][0]["memory_used"] == 3 * GIB + 13 * MIB
     assert view["present"]
@@ -161,7 +162,7 @@ def test_changes_of_the_state_are_pushed(server: Server, simulated: SimulatedDri
     wait_for_kind(server, "fine")
     url = server.url.replace("http", "ws") + "/api/events/subscribe"
     with closing(
-        websocket.create_connection(url, header=[f"Authorization: token {TOKEN}"], timeout=30)
+        websocket.create_connection(url, header=[f"Authorization: token {TOKEN}"], timeout=PATIENCE)
     ) as events:
         simulated.hang("nvmlDeviceGetMemoryInfo")
         # Nobody needs to ask again for the hang to be told.
@@ -180,7 +181,7 @@ def test_changes_of_the_state_are_pushed(server: Server, simulated: SimulatedDri
 def test_metrics_tell_what_is_known_and_ask_nothing(server: Server, simulated: SimulatedDriver) -> None:
     def scrape() -> list[str]:
         request = urllib.request.Request(f"{server.url}/metrics", headers={"Authorization": f"token {TOKEN}"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return str(answer.read().decode()).splitlines()
 
     def scrape_gpu() -> list[str]:
@@ -188,7 +189,7 @@ def test_metrics_tell_what_is_known_and_ask_nothing(server: Server, simulated: S
 
     wait_for_kind(server, "fine")
     # They are there some seconds after the start.
-    wait_for(scrape_gpu, 30)
+    wait_for(scrape_gpu)
     # The sampler makes some calls by itself while a reader lingers: memory only, of which we count none.
     asked = simulated.calls()
     lines = scrape()
@@ -274,7 +275,7 @@ asyncio.run(main())
         assert process.stdout is not None
         assert process.stdout.readline() == "nobody reads\n"
         before = simulated.calls()
-        usage, _ = process.communicate("go on\n", timeout=60)
+        usage, _ = process.communicate("go on\n", timeout=PATIENCE)
         calls = simulated.calls() - before
 
     assert json.loads(usage)["memory_seconds"] >= 1
@@ -434,7 +435,7 @@ def test_one_of_two_that_is_lost_does_not_hide_the_other(tmp_path: Path) -> None
         lost = looker.look()
         simulated.write(scenario.driver)
         # What failed is looked for again, every 10 s.
-        back = wait_for(lambda: (seen := looker.read())["view"]["state"]["kind"] == "fine" and seen, 30)
+        back = wait_for(lambda: (seen := looker.read())["view"]["state"]["kind"] == "fine" and seen)
 
     healthy, gone = lost["view"]["devices"]
     assert [healthy["uuid"], gone["uuid"]] == [A100_UUID, SECOND_UUID]
@@ -527,7 +528,7 @@ asyncio.run(main())
         assert process.stdout is not None
         assert process.stdout.readline() == "driver_not_loaded\n"
         simulated.write(HELD)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=PATIENCE)
 
     assert said.split() == ["False", "True"]
 

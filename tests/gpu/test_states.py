@@ -23,7 +23,7 @@ def test_every_scenario_gives_its_state(scenario: Scenario, tmp_path: Path) -> N
             simulated.write(scenario.then)
         looker.look()
         # The first call of all has more time before it is said to hang.
-        answer = wait_for(lambda: (seen := looker.read())["view"]["state"]["kind"] != "starting" and seen, 30)
+        answer = wait_for(lambda: (seen := looker.read())["view"]["state"]["kind"] != "starting" and seen)
 
     state = answer["view"]["state"]
     assert state["kind"] == scenario.kind

@@ -20,6 +20,7 @@ import websocket
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 
 from ..support.hub import HubServer
+from ..support.patience import PATIENCE
 from ..support.server import wait_for
 from ..ui.conftest import CHROMIUM
 
@@ -69,7 +70,7 @@ class Socket:
         self._socket = websocket.create_connection(
             server.url.replace("http:", "ws:") + "/" + path,
             header={"Authorization": f"token {server.hub.token(server.user)}"},
-            timeout=60,
+            timeout=PATIENCE,
         )
         self._socket.settimeout(None)
         self._thread = threading.Thread(target=self._listen, daemon=True)
@@ -83,7 +84,7 @@ class Socket:
     def close(self) -> None:
         with suppress(OSError, websocket.WebSocketException):
             self._socket.close(timeout=1)
-        self._thread.join(10)
+        self._thread.join(PATIENCE)
 
     def _listen(self) -> None:
         with suppress(OSError, websocket.WebSocketException, ValueError, AttributeError):
@@ -121,7 +122,7 @@ class Kernel:
     def run(self, code: str) -> str:
         """What it prints, once it has ended."""
         asked = self.execute(code)
-        wait_for(lambda: any(state == "idle" for state in self._states(asked)), 60)
+        wait_for(lambda: any(state == "idle" for state in self._states(asked)))
         told = [each for each in self.socket.heard if each["parent_header"].get("msg_id") == asked]
         assert not [each for each in told if each["msg_type"] == "error"], told
         return "".join(each["content"]["text"] for each in told if each["msg_type"] == "stream")
@@ -175,7 +176,7 @@ class Stage:
         assert status == 200, terminal
         name = terminal["name"]
         socket = self.socket(f"terminals/websocket/{name}")
-        wait_for(lambda: any(each[0] == "stdout" for each in list(socket.heard)), 30)
+        wait_for(lambda: any(each[0] == "stdout" for each in list(socket.heard)))
         return name, socket
 
     def type(self, socket: Socket, line: str) -> None:
@@ -255,7 +256,7 @@ class Stage:
         context.add_cookies(self.server.hub.cookies(self.server.user))  # type: ignore[arg-type]
         context.grant_permissions(["notifications"])
         context.add_init_script(WITNESS)
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(PATIENCE * 1000)
         page = context.new_page()
 
         def told() -> list[str]:
@@ -370,4 +371,4 @@ def slow_source() -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(PATIENCE)

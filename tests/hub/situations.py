@@ -87,7 +87,7 @@ def suspended(stage: Stage) -> None:
         stage.told = told
         says = page.get_by_text("This server was stopped").or_(page.get_by_text("does not answer any more"))
         try:
-            says.first.wait_for(timeout=15_000)
+            says.first.wait_for()
         except Exception:  # noqa: BLE001 - whatever else it shows, it does not say so
             return "the page does not say so"
         return f"the page says “{says.first.inner_text()}”"
@@ -136,14 +136,14 @@ def sleeps_in_terminal(stage: Stage) -> None:
 def sleeps_in_kernel(stage: Stage) -> None:
     kernel = stage.kernel()
     asked = kernel.execute("import time\nwhile True: time.sleep(1)")
-    wait_for(lambda: kernel.runs(asked), 30)
+    wait_for(lambda: kernel.runs(asked))
     stage.leave_tab()
 
 
 def waits_for_input(stage: Stage) -> None:
     kernel = stage.kernel()
     kernel.execute("answer = input('Go on? ')")
-    wait_for(kernel.asks, 30)
+    wait_for(kernel.asks)
     stage.leave_tab()
 
 
@@ -182,7 +182,7 @@ def types_in_application(stage: Stage) -> None:
 def computes_in_closed_page(stage: Stage) -> None:
     kernel = stage.kernel()
     asked = kernel.execute(TRAIN)
-    wait_for(lambda: kernel.runs(asked), 30)
+    wait_for(lambda: kernel.runs(asked))
     kernel.socket.close()
 
 
@@ -191,7 +191,7 @@ def _train(stage: Stage, line: str) -> None:
     script = stage.script("train.py", TRAIN)
     name, socket = stage.terminal()
     stage.type(socket, line.format(python=sys.executable, script=script))
-    wait_for(lambda: _runs(stage, script), 30)
+    wait_for(lambda: _runs(stage, script))
     stage.close_terminal(name, socket)
 
 
@@ -209,7 +209,7 @@ def train_in_terminal(stage: Stage) -> None:
     script = stage.script("train.py", TRAIN)
     _, socket = stage.terminal()
     stage.type(socket, f"{sys.executable} {script}")
-    wait_for(lambda: _runs(stage, script), 30)
+    wait_for(lambda: _runs(stage, script))
     socket.close()
 
 
@@ -231,7 +231,7 @@ def download(stage: Stage, source: str) -> None:
     target = stage.server.platform.root / "private" / "data"
     name, socket = stage.terminal()
     stage.type(socket, f"nohup curl --silent --output {target} {source} &")
-    wait_for(lambda: target.exists() and target.stat().st_size > 0, 30)
+    wait_for(lambda: target.exists() and target.stat().st_size > 0)
     stage.close_terminal(name, socket)
 
 

@@ -21,6 +21,7 @@ from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig
 from ..support.gpu import MINE
 from ..support.hub import Hub, HubServer, hub_running
 from ..support.hub_settings import HubSettings, ServerSettings
+from ..support.patience import PATIENCE
 from ..support.server import Platform, wait_for
 from ..ui.conftest import setting
 from ..ui.test_gpu import notebook
@@ -194,7 +195,7 @@ class _Witness:
 
     def close(self) -> None:
         self._ended.set()
-        self._thread.join(20)
+        self._thread.join(PATIENCE)
 
     def _go(self) -> None:
         while not self._ended.wait(LOOK_EVERY):
@@ -251,7 +252,7 @@ def play(
             if not one.begun or not one.server.running():
                 # Or nobody came for as long as it took to set up the one before.
                 _start(one, driver, url, folder)
-            wait_for(one.server.ready, 120)
+            wait_for(one.server.ready)
             if index + 1 < len(played) and not one.outcome.situation.browser:
                 # It starts while this one is set up.
                 _start(played[index + 1], driver, url, folder)

@@ -16,6 +16,8 @@ from jupyter_mlinfn.idle.hub import FURTHEST_AHEAD, HubClient, HubPlace
 from jupyter_mlinfn.times import utc_now
 
 from ..support.hub import Hub, HubServer, ServerSettings, hub_running
+from ..support.nursery import environment_of
+from ..support.patience import PATIENCE
 
 T = TypeVar("T")
 
@@ -26,7 +28,7 @@ OWN = ServerSettings(enabled=False, activity_interval=0, own_server=True)
 def place(server: HubServer) -> HubPlace:
     process = server.process()
     assert process is not None
-    found = HubPlace.find(process.environ())
+    found = HubPlace.find(environment_of(process))
     assert found is not None
     return found
 
@@ -120,7 +122,7 @@ def test_a_server_that_is_slow_to_end_is_stopping(plain_hub: Hub, user: str) -> 
     assert process is not None
     process.send_signal(signal.SIGSTOP)
     assert ask(there, lambda client: client.stop_own_server()) == "stopping"
-    process.wait(20)
+    process.wait(PATIENCE)
 
 
 def test_a_hub_that_is_away_is_asked_again_and_what_is_lost_is_told(tmp_path: Path) -> None:

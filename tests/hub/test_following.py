@@ -122,7 +122,7 @@ def scene(following_hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Scene
         starts = {
             name: pool.submit(following_hub.start, name, settings=each) for name, each in settings.items()
         }
-        wait_for(lambda: working(lambda: all(start.done() for start in starts.values())), 120)
+        wait_for(lambda: working(lambda: all(start.done() for start in starts.values())))
         servers = {name: start.result() for name, start in starts.items()}
         for name, server in servers.items():
             if name != "works":
@@ -181,7 +181,7 @@ def test_without_the_proxy_class_an_open_tab_wins(stock_hub: Hub, tmp_path: Path
         until = time.monotonic() + 2 * TIMEOUT
         wait_for(lambda: not server.running() or time.monotonic() > until)
         assert server.running()
-    wait_for(lambda: not server.running(), 30)
+    wait_for(lambda: not server.running())
     assert TIMEOUT <= inactive_at_cull(server) <= TIMEOUT + 2
 
 
@@ -194,7 +194,7 @@ def test_a_hub_that_was_restarted_follows_as_before(tmp_path: Path) -> None:
             (tmp_path / "account").write_text(str(time.time()))
             hub.start_hub()
             assert server.ready()
-            wait_for(lambda: not server.running(), 30)
+            wait_for(lambda: not server.running())
         assert 12 <= inactive_at_cull(server) <= 14
     assert hub.log().count(reports(server)) == 2
 

@@ -15,7 +15,7 @@ def test_a_server_is_started_spoken_to_through_the_proxy_and_culled(stock_hub: H
     assert server.get("api/status")["kernels"] == 0
     assert server.request("GET", "api/mlinfn/gpu")[0] == 404
     assert stock_hub.routes()["/user/eve/second"]["server_name"] == "second"
-    wait_for(lambda: not server.running(), 30)
+    wait_for(lambda: not server.running())
     assert "Culling server eve/second" in stock_hub.log()
 
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from ..support.hub import Hub, HubServer, HubSettings, ServerSettings, hub_running
+from ..support.patience import PATIENCE
 from ..support.proof import note
 from ..support.server import wait_for
 
@@ -31,7 +31,7 @@ def idle(server: HubServer) -> dict[str, Any]:
 def record(server: HubServer) -> dict[str, Any]:
     name = f"-{server.name}" if server.name else ""
     file = server.platform.environments / ".mlinfn" / "idle" / f"last-stop{name}.json"
-    return dict(json.loads(wait_for(lambda: file.exists() and file.read_text(), 20)))
+    return dict(json.loads(wait_for(lambda: file.exists() and file.read_text())))
 
 
 def _seconds(one: str, other: str) -> float:
@@ -41,7 +41,7 @@ def _seconds(one: str, other: str) -> float:
 
 def test_a_token_that_may_not_stop_it_ends_with_status_0(plain_hub: Hub, user: str) -> None:
     server = plain_hub.start(user, settings=MAY_NOT)
-    wait_for(lambda: f"User {user} server stopped, with exit code: 0" in plain_hub.log(), 60)
+    wait_for(lambda: f"User {user} server stopped, with exit code: 0" in plain_hub.log())
 
     assert record(server)["why"] == "idle"
 
@@ -53,13 +53,13 @@ def test_the_hub_that_culls_at_the_same_time_lets_it_save(tmp_path: Path) -> Non
         server = hub.start("ada", settings=ServerSettings(own_server=True, traits=traits))
         page = {"page": "a-page-of-ada", "visible": True}
         assert server.request("POST", "api/mlinfn/idle/page", page)[0] == 204
-        began = wait_for(lambda: idle(server)["phase"] == "saving" and time.monotonic(), 60)
+        began = wait_for(lambda: idle(server)["phase"] == "saving" and time.monotonic())
         # Longer than the culler would wait.
-        wait_for(lambda: time.monotonic() > began + 3 * EVERY, 30)
+        wait_for(lambda: time.monotonic() > began + 3 * EVERY)
         assert idle(server)["phase"] == "saving"
         saved = {"documents": ["a.ipynb"], "failed": []}
         assert server.request("POST", "api/mlinfn/idle/page", {**page, "saved": saved})[0] == 204
-        wait_for(lambda: not server.running(), 30)
+        wait_for(lambda: not server.running())
 
         assert record(server)["why"] == "idle"
         assert record(server)["pages"]["saved"] == ["a.ipynb"]
@@ -78,7 +78,7 @@ def test_two_servers_of_one_user_have_an_account_each(plain_hub: Hub, user: str)
     one = plain_hub.start(user, settings=MAY_STOP)
     other = plain_hub.start(user, "gpu", settings=MAY_STOP)
     assert other.request("POST", "api/mlinfn/idle/keepalive", {"seconds": 3600})[0] == 200
-    wait_for(lambda: not one.running(), 60)
+    wait_for(lambda: not one.running())
 
     assert other.running()
     assert record(one)["server"] == ""
@@ -95,7 +95,7 @@ def test_keeping_is_told_to_the_hub(tmp_path: Path) -> None:
         assert status == 200
         kept = _seconds(answer["now"], answer["kept_until"])
         began = time.monotonic()
-        wait_for(lambda: not server.running(), 90)
+        wait_for(lambda: not server.running())
 
         # The stock culler stopped it, and not before what was promised.
         assert 24 <= kept <= 25
@@ -120,13 +120,13 @@ def test_with_the_hub_down_nothing_is_worse_than_it_must(tmp_path: Path, moment:
             assert _seconds(answer["now"], answer["kept_until"]) <= TIMEOUT + 1
             hub.start_hub()
             wait_for(
-                lambda: _seconds((told := idle(server))["now"], told["kept_until"] or told["now"]) > 3000, 60
+                lambda: _seconds((told := idle(server))["now"], told["kept_until"] or told["now"]) > 3000
             )
             return
         if moment == "warning":
-            warned = wait_for(lambda: direct("GET", "api/mlinfn/idle")["warning"], 30)
+            warned = wait_for(lambda: direct("GET", "api/mlinfn/idle")["warning"])
             assert warned["extendable"]
-        process.wait(90)
+        process.wait(PATIENCE)
 
     assert record(server)["why"] == "idle"
 
@@ -139,8 +139,7 @@ def test_a_hub_that_hangs_makes_the_stop_a_few_seconds_late(tmp_path: Path) -> N
         answer = idle(server)
         due = time.monotonic() + _seconds(answer["now"], answer["next"]["time"])
         hub.suspend_hub()
-        # Its parent, the hub, does not hear of its end.
-        wait_for(lambda: process.status() == psutil.STATUS_ZOMBIE, 60)
+        process.wait(PATIENCE)
         late = time.monotonic() - due
     note(f"{late:.1f} s late with a real hub that hangs")
 

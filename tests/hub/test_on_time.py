@@ -50,7 +50,7 @@ def work(hub: Hub, user: str) -> HubServer:
     server = hub.start(user, settings=IDLE)
     kernel = stage(server).kernel()
     kernel.execute(TRAIN)
-    wait_for(lambda: server.get("api/mlinfn/idle")["busy"], 30)
+    wait_for(lambda: server.get("api/mlinfn/idle")["busy"])
     kernel.socket.close()
     return server
 
@@ -74,11 +74,11 @@ def late(server: HubServer, *, tab: bool) -> float:
                 if warning is not None:
                     announced = datetime.fromisoformat(warning["stops_at"].replace("Z", "+00:00")).timestamp()
             if announced is not None and announced - time.time() < LAST_WORD:
-                wait_for(lambda: not _lives(process), 60)
+                wait_for(lambda: not _lives(process))
             time.sleep(0.3)
         ended = time.time()
         assert announced is not None, f"stopped without a warning:\n{server.log()[-3000:]}"
-        wait_for(lambda: not server.running(), 30)
+        wait_for(lambda: not server.running())
         return ended - announced
 
 

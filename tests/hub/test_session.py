@@ -15,6 +15,7 @@ import websocket
 
 from ..storage.rescue.support import MANIFEST, check_sums, manifest, sha256
 from ..support.hub import Hub, HubServer, ServerSettings, hub_running
+from ..support.patience import PATIENCE
 from ..support.server import wait_for
 from .test_idle import direct_url, record
 
@@ -76,7 +77,7 @@ def run_cell(server: HubServer, code: str) -> None:
         "buffers": [],
     }
     token = f"Authorization: token {server.hub.token(server.user)}"
-    with closing(websocket.create_connection(url, header=[token], timeout=60)) as page:
+    with closing(websocket.create_connection(url, header=[token], timeout=PATIENCE)) as page:
         page.send(json.dumps(message))
         wait_for(lambda: session(server)["running"])
 
@@ -117,7 +118,7 @@ def test_what_would_be_lost_is_named_kept_and_told_to_who_comes_back(
     assert ask(server, "POST", "session/stop", {"when": "now"})["stop"]["phase"] == "saving"
     saved = {"documents": ["a.ipynb"], "failed": [], "open": ["a.ipynb"]}
     ask(server, "POST", "idle/page", {**PAGE, "saved": saved})
-    wait_for(lambda: not server.running(), 60)
+    wait_for(lambda: not server.running())
     written = record(server)
     assert written["why"] == "user"
     assert kept(written["rescue"]) == hashes
@@ -141,7 +142,7 @@ def test_a_policy_with_nobody_there_keeps_files_by_itself(plain_hub: Hub, user: 
     settings = ServerSettings(own_server=True, traits={**TRAITS, "idle_timeout": 5.0})
     server = plain_hub.start(user, settings=settings)
     hashes = make_files(server)
-    wait_for(lambda: not server.running(), 90)
+    wait_for(lambda: not server.running())
     plain_hub.start(user, settings=MAY_STOP)
     told = ask(server, "GET", "session/welcome")["stopped"]
 
@@ -157,7 +158,7 @@ def test_it_waits_for_a_cell(plain_hub: Hub, user: str) -> None:
     assert ask(server, "POST", "session/stop", {"when": "finished"})["stop"]["phase"] == "waiting"
     assert server.running()
     go.touch()
-    wait_for(lambda: not server.running(), 60)
+    wait_for(lambda: not server.running())
 
     assert "finished" in record(server)["sentence"]
 
@@ -176,7 +177,7 @@ def test_tabs_and_a_terminal_that_press_at_once_have_one_end(plain_hub: Hub, use
     assert [status for status, _ in answers] == [202] * 4
     assert all(stop == answers[0][1] for _, stop in answers)
     ask(server, "POST", "idle/page", {**PAGE, "saved": {"documents": [], "failed": []}})
-    wait_for(lambda: not server.running(), 60)
+    wait_for(lambda: not server.running())
 
     written = record(server)
     assert kept(written["rescue"]) == hashes
@@ -210,7 +211,7 @@ def test_a_stop_by_the_hub_while_files_are_kept_leaves_none_that_is_half_there(
     large.write_bytes(os.urandom(1_000_000) * 200)
     ask(server, "POST", "session/stop", {"when": "now"})
     rescued = server.platform.root / "private" / "rescued"
-    wait_for(lambda: any(rescued.rglob("*.bin")), 60)
+    wait_for(lambda: any(rescued.rglob("*.bin")))
     server.stop()
     written = record(server)
     assert (written["why"], written["server"]) == ("user", "")
@@ -219,7 +220,7 @@ def test_a_stop_by_the_hub_while_files_are_kept_leaves_none_that_is_half_there(
     plain_hub.start(user, settings=MAY_STOP)
     session(server)
     (folder,) = rescued.iterdir()
-    wait_for((folder / MANIFEST).exists, 60)
+    wait_for((folder / MANIFEST).exists)
     sources = {each.name: sha256(each) for each in large.parent.iterdir()}
     found = {each.name: sha256(each) for each in folder.rglob("*.bin")}
     assert found
@@ -252,7 +253,7 @@ def test_a_token_that_was_revoked_ends_the_server_all_the_same(plain_hub: Hub, u
     ask(server, "POST", "session/survey", {})
     wait_for(lambda: session(server)["server"]["through_hub"] is False)
     ask(server, "POST", "session/stop", {"when": "now"})
-    wait_for(lambda: f"User {user} server stopped, with exit code: 0" in plain_hub.log(), 60)
+    wait_for(lambda: f"User {user} server stopped, with exit code: 0" in plain_hub.log())
 
     assert "or it was revoked" in server.log()
     assert kept(record(server)["rescue"]) == hashes
@@ -270,7 +271,7 @@ def test_a_hub_that_is_down_holds_up_nothing(tmp_path: Path) -> None:
         answer = direct("POST", "api/mlinfn/session/survey", {})
         assert answer["server"]["through_hub"] is None
         assert direct("POST", "api/mlinfn/session/stop", {"when": "now"})["stop"]["phase"] == "saving"
-        process.wait(90)
+        process.wait(PATIENCE)
         written = record(server)
 
     assert written["why"] == "user"

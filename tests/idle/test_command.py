@@ -14,6 +14,7 @@ import pytest
 from jupyter_mlinfn.idle.room import PID_VARIABLE
 from jupyter_mlinfn.own_server import OwnServer
 
+from ..support.patience import PATIENCE
 from ..support.server import TOKEN, Platform, Server, running
 
 COMMAND = [sys.executable, "-m", "jupyter_mlinfn.cli", "idle"]
@@ -37,7 +38,7 @@ def run(server: Server, *arguments: str, **environment: str) -> subprocess.Compl
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

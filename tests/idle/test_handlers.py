@@ -16,6 +16,7 @@ import websocket
 
 from jupyter_mlinfn.events import IDLE
 
+from ..support.patience import PATIENCE
 from ..support.server import TOKEN, Platform, Server, running, wait_for
 
 SETTINGS: dict[str, Any] = {"idle_timeout": 4.0, "idle_warnings": [2.0, 1.0]}
@@ -49,7 +50,7 @@ def last_stop(platform: Platform) -> dict[str, Any]:
 def events(server: Server) -> Iterator[websocket.WebSocket]:
     url = server.url.replace("http", "ws") + "/api/events/subscribe"
     with closing(
-        websocket.create_connection(url, header=[f"Authorization: token {TOKEN}"], timeout=30)
+        websocket.create_connection(url, header=[f"Authorization: token {TOKEN}"], timeout=PATIENCE)
     ) as socket:
         yield socket
 
@@ -76,7 +77,7 @@ def test_a_forgotten_server_warns_saves_and_stops_with_its_reason_written(server
             seen[answer["phase"]] = answer
         saved = {"documents": ["a.ipynb"], "failed": []}
         assert post(server, "page", {**PAGE, "saved": saved}) == 204
-    server.process.wait(30)
+    server.process.wait(PATIENCE)
     record = last_stop(server.platform)
 
     assert "warned" in seen
@@ -138,7 +139,7 @@ def execute(server: Server, kernel: str, code: str) -> None:
         "buffers": [],
     }
     with closing(
-        websocket.create_connection(url, header=[f"Authorization: token {TOKEN}"], timeout=60)
+        websocket.create_connection(url, header=[f"Authorization: token {TOKEN}"], timeout=PATIENCE)
     ) as socket:
         socket.send(json.dumps(message))
         # It is at work, and the page is closed.
@@ -171,7 +172,7 @@ def test_an_idle_kernel_and_one_that_ignores_its_interrupt_do_not_hold_up_the_en
         "import signal\nfor s in (signal.SIGINT, signal.SIGTERM): signal.signal(s, signal.SIG_IGN)",
     )
     children = psutil.Process(server.process.pid).children(recursive=True)
-    server.process.wait(60)
+    server.process.wait(PATIENCE)
 
     assert server.process.returncode == 0
     assert not [each for each in children if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
@@ -183,7 +184,7 @@ def test_save_and_stop_now_is_answered_before_it_happens(tmp_path: Path) -> None
         assert idle(server)["phase"] == "unlimited"
         status, answer = server.request("POST", "api/mlinfn/idle/stop", {})
         assert (status, answer["phase"]) == (202, "saving")
-        server.process.wait(30)
+        server.process.wait(PATIENCE)
 
         assert server.process.returncode == 0
         assert last_stop(platform)["why"] == "user"

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ..support.patience import PATIENCE
 from ..support.server import Platform, wait_for
 
 
@@ -41,17 +42,17 @@ def test_ctrl_c_on_a_laptop_keeps_asking(tmp_path: Path) -> None:
 
     try:
         # After our own part has started, too.
-        wait_for(lambda: f"127.0.0.1:{port}" in log.read_text(), 60)
+        wait_for(lambda: f"127.0.0.1:{port}" in log.read_text())
         for times, answer in ((1, b"n\n"), (2, b"y\n")):
             process.send_signal(signal.SIGINT)
-            wait_for(lambda wanted=times: asked() == wanted, 30)
+            wait_for(lambda wanted=times: asked() == wanted)
             assert process.poll() is None
             os.write(outer, answer)
             if times == 1:
-                wait_for(lambda: "resuming operation" in log.read_text(), 30)
-        assert process.wait(30) == 0
+                wait_for(lambda: "resuming operation" in log.read_text())
+        assert process.wait(PATIENCE) == 0
     finally:
         os.close(outer)
         if process.poll() is None:
             process.kill()
-            process.wait(20)
+            process.wait(PATIENCE)

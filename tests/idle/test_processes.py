@@ -23,6 +23,8 @@ from jupyter_mlinfn.idle.sources.walk import MONITORS, Program, Walk
 from tests.support.clock import Clock
 from tests.support.server import wait_for
 
+from ..support.patience import PATIENCE
+
 WORKS = "while True: sum(range(100000))"
 LITTLE = 0.2
 """Seconds of CPU time that are work here, in a minute."""
@@ -61,7 +63,7 @@ class Bench:
             ["sh", "-c", script], env=self.environment, cwd=self.folder, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        assert shell.wait(60) == 0
+        assert shell.wait(PATIENCE) == 0
         pid = int(wait_for(lambda: file.exists() and file.read_text().strip()))
         self._reparented.append(pid)
         return pid
@@ -82,7 +84,7 @@ class Bench:
             for child in psutil.Process(process.pid).children(recursive=True):
                 child.kill()
             process.kill()
-            process.wait(20)
+            process.wait(PATIENCE)
         for pid in self._reparented:
             try:
                 os.kill(pid, signal.SIGKILL)

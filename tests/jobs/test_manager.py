@@ -20,6 +20,8 @@ from jupyter_mlinfn.jobs.manager import JobManager
 from jupyter_mlinfn.jobs.models import Job, JobContext, Progress
 from jupyter_mlinfn.jobs.running import RunningJob
 
+from ..support.patience import PATIENCE
+
 
 class Recorded:
     """Work that does what its request says, and records what was asked of it."""
@@ -183,7 +185,10 @@ async def main():
 asyncio.run(main())
 """
     killed = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "jobs")], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", script, str(tmp_path / "jobs")],
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
     )
     job_id = killed.stdout.split()[0]
 
@@ -347,7 +352,7 @@ async def test_older_states_are_never_written_over_newer_ones(
             state = job.state
             if state == "running":
                 begun.set()
-                slow.wait(10)
+                slow.wait(PATIENCE)
             journal.write(job)
             written.append(state)
 

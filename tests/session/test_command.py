@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from ..idle.test_handlers import execute, start_kernel
+from ..support.patience import PATIENCE
 from ..support.server import TOKEN, Platform, Server, running, wait_for
 from .test_handlers import PAGE, TRAITS, WAITS, answer_question, session
 
@@ -43,7 +44,7 @@ def variables(server: Server) -> Mapping[str, str]:
 
 def run(server: Server, *arguments: str) -> tuple[int, str, str]:
     process = start(server, *arguments)
-    out, error = process.communicate(timeout=120)
+    out, error = process.communicate(timeout=PATIENCE)
     assert TOKEN not in out + error
     assert "Traceback" not in error
     return process.returncode, out, error
@@ -52,7 +53,7 @@ def run(server: Server, *arguments: str) -> tuple[int, str, str]:
 def test_it_tells_what_would_be_lost_stops_and_says_what_was_kept(server: Server) -> None:
     execute(server, start_kernel(server), "while True: pass")
     code, out, error = run(server, "--yes")
-    server.process.wait(60)
+    server.process.wait(PATIENCE)
 
     assert (code, server.process.returncode) == (0, 0), error
     assert "is running a cell" in out
@@ -72,9 +73,9 @@ def test_on_a_terminal_it_asks(server: Server) -> None:
             seen += os.read(outer, 4096)
         assert session(server)["stop"]["phase"] is None
         os.write(outer, reply)
-        assert process.wait(60) == code, seen
+        assert process.wait(PATIENCE) == code, seen
         os.close(outer)
-    server.process.wait(60)
+    server.process.wait(PATIENCE)
 
     assert b"will be lost" in seen
     assert not (server.platform.root / "private" / "rescued").exists()
@@ -113,7 +114,7 @@ def test_it_waits_for_cells_and_is_called_off_from_another_terminal(server: Serv
     wait_for(lambda: session(server)["stop"]["phase"] == "waiting")
     code, out, _ = run(server, "--cancel")
     assert (code, out) == (0, "The stop is called off.\n")
-    out, error = waits.communicate(timeout=60)
+    out, error = waits.communicate(timeout=PATIENCE)
     assert waits.returncode == 1
     assert "Waits for" in out
     assert "called off" in error
@@ -122,10 +123,10 @@ def test_it_waits_for_cells_and_is_called_off_from_another_terminal(server: Serv
     wait_for(lambda: session(server)["stop"]["phase"] == "waiting")
     go.touch()
 
-    out, _ = waits.communicate(timeout=60)
+    out, _ = waits.communicate(timeout=PATIENCE)
     assert waits.returncode == 0
     assert "The server has stopped." in out
-    assert server.process.wait(60) == 0
+    assert server.process.wait(PATIENCE) == 0
 
 
 def test_unsaved_documents_and_pages_that_are_asleep_are_named(server: Server) -> None:
@@ -140,7 +141,7 @@ def test_unsaved_documents_and_pages_that_are_asleep_are_named(server: Server) -
     while b"[y/N]" not in seen:
         seen += os.read(outer, 4096)
     os.write(outer, b"n\n")
-    assert process.wait(60) == 1
+    assert process.wait(PATIENCE) == 1
     os.close(outer)
 
     assert b"1 document with unsaved changes: a.ipynb" in seen
@@ -153,7 +154,7 @@ def test_what_cannot_be_meant_is_usage(tmp_path: Path, arguments: list[str]) -> 
         [*COMMAND, *arguments],
         env=Platform(tmp_path / "platform", []).variables(),
         capture_output=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -166,7 +167,7 @@ def test_without_a_server_it_says_so(tmp_path: Path) -> None:
         env=Platform(tmp_path / "platform", []).variables(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -15,6 +15,7 @@ import websocket
 from jupyter_mlinfn.events import SESSION
 
 from ..idle.test_handlers import execute, last_stop, start_kernel
+from ..support.patience import PATIENCE
 from ..support.server import TOKEN, Platform, Server, running, wait_for
 
 PAGE = {"page": "a-page-of-somebody", "visible": True}
@@ -58,7 +59,7 @@ def answer_question(server: Server, *unsaved: str) -> None:
 
 def known(server: Server, look: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     """The answer of which that is true; within the time that a test has."""
-    return dict(wait_for(lambda: look(answer := session(server)) and answer, 60))
+    return dict(wait_for(lambda: look(answer := session(server)) and answer))
 
 
 def test_before_anybody_asks_nothing_is_looked_for(server: Server) -> None:
@@ -95,7 +96,7 @@ def test_a_survey_finds_what_would_be_lost(server: Server, tmp_path: Path) -> No
     assert status == 200
     url = server.url.replace("http", "ws") + f"/terminals/websocket/{terminal['name']}"
     header = [f"Authorization: token {TOKEN}"]
-    with closing(websocket.create_connection(url, header=header, timeout=30)) as typed:
+    with closing(websocket.create_connection(url, header=header, timeout=PATIENCE)) as typed:
         typed.send(json.dumps(["stdin", "sleep 600\r"]))
         first = post(server, "survey", {})
         assert first["pages"]["asking"]
@@ -136,7 +137,7 @@ def test_news_is_told(server: Server) -> None:
     tell(server)
     url = server.url.replace("http", "ws") + "/api/events/subscribe"
     header = [f"Authorization: token {TOKEN}"]
-    with closing(websocket.create_connection(url, header=header, timeout=30)) as told:
+    with closing(websocket.create_connection(url, header=header, timeout=PATIENCE)) as told:
 
         def event() -> dict[str, Any]:
             while (heard := json.loads(told.recv()))["schema_id"] != SESSION:
@@ -162,7 +163,7 @@ def test_the_stop_keeps_files_and_is_told_at_the_next_start(platform: Platform) 
         assert answer["stop"]["phase"] == "saving"
         saved = {"documents": ["a.ipynb"], "failed": [], "open": ["a.ipynb"]}
         tell(server, saved=saved)
-        server.process.wait(60)
+        server.process.wait(PATIENCE)
     record = last_stop(platform)
     rescue = record["rescue"]
     assert server.process.returncode == 0
@@ -191,7 +192,7 @@ def test_only_what_is_chosen_is_kept(platform: Platform, keep: str) -> None:
             (platform.root / name).write_text(name)
         chosen: Any = ["mine.txt"] if keep == "chosen" else False
         post(server, "stop", {"when": "now", "keep": chosen, "save": False})
-        server.process.wait(60)
+        server.process.wait(PATIENCE)
     record = last_stop(platform)
 
     assert server.process.returncode == 0
@@ -212,7 +213,7 @@ def test_a_stop_waits_for_the_cells_that_run_and_no_others(server: Server, tmp_p
     assert post(server, "stop", {"when": "finished"})["stop"] == answer["stop"]
     assert server.get("api/mlinfn/idle")["phase"] == "unlimited"
     go.touch()
-    server.process.wait(60)
+    server.process.wait(PATIENCE)
 
     assert server.process.returncode == 0
     assert "finished" in last_stop(server.platform)["sentence"]
@@ -223,7 +224,7 @@ def test_a_kernel_that_is_shut_has_finished(server: Server, tmp_path: Path) -> N
     execute(server, kernel, WAITS.format(str(tmp_path / "never")))
     assert post(server, "stop", {"when": "finished", "keep": False})["stop"]["phase"] == "waiting"
     server.request("DELETE", f"api/kernels/{kernel}")
-    server.process.wait(60)
+    server.process.wait(PATIENCE)
 
     assert server.process.returncode == 0
 
@@ -233,7 +234,7 @@ def test_without_a_running_cell_there_is_nothing_to_wait_for(server: Server) -> 
     answer = post(server, "stop", {"when": "finished"})
 
     assert answer["stop"]["phase"] == "saving"
-    server.process.wait(60)
+    server.process.wait(PATIENCE)
 
 
 def test_a_stop_is_called_off(server: Server, tmp_path: Path) -> None:
@@ -262,6 +263,6 @@ def test_where_files_cannot_be_kept_the_server_stays_and_says_why(platform: Plat
         assert answer["stop"]["phase"] is None
         assert "could not be kept" in answer["stop"]["problem"]
         post(server, "stop", {"when": "now", "keep": False})
-        server.process.wait(60)
+        server.process.wait(PATIENCE)
 
         assert server.process.returncode == 0

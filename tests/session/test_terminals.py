@@ -14,6 +14,7 @@ from ptyprocess import PtyProcess
 
 from jupyter_mlinfn.session.terminals import programs
 
+from ..support.patience import PATIENCE
 from ..support.server import wait_for
 
 
@@ -100,6 +101,6 @@ def test_who_asks_for_the_stop_is_no_work(opens: Opens, tmp_path: Path) -> None:
 
 def test_a_terminal_that_is_gone_is_left_out() -> None:
     gone = subprocess.Popen(["true"])
-    gone.wait(20)
+    gone.wait(PATIENCE)
 
     assert programs([Terminal(gone.pid), Terminal(None)]) == []

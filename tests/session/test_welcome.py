@@ -15,6 +15,8 @@ from jupyter_mlinfn.session import welcome as module
 from jupyter_mlinfn.session.welcome import Welcome
 from jupyter_mlinfn.times import iso_of
 
+from ..support.patience import PATIENCE
+
 STARTED = 1_800_000_000.0
 STOPPED = STARTED - 7200
 
@@ -212,7 +214,7 @@ async def test_a_storage_that_hangs_is_told_of_when_it_is_back(
         """A record on a volume that does not answer."""
 
         def read(self) -> dict[str, Any] | None:
-            back.wait(30)
+            back.wait(PATIENCE)
             return last_stop.read()
 
         def note(self, record: Any, **more: Any) -> None:

@@ -69,7 +69,7 @@ async def test_who_stops_waiting_ends_the_process(many: Path) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
 
-    wait_for(lambda: not any(each.is_running() for each in started), 10)
+    wait_for(lambda: not any(each.is_running() for each in started))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ async def test_storage_that_hangs_and_a_process_that_dies(
     slow = plan(many)._replace(regions=[str(many)] * 50)
     with pytest.raises(CountError, match=words):
         await count(slow, None, 100, strike, silent_after=0.5 if words == "did not answer" else 20.0)
-    wait_for(lambda: set(psutil.Process().children()) <= before, 10)
+    wait_for(lambda: set(psutil.Process().children()) <= before)
 
 
 async def test_a_count_that_takes_too_long_is_given_up(many: Path) -> None:

@@ -17,6 +17,7 @@ import websocket
 
 from jupyter_mlinfn.events import STORAGE
 
+from ..support.patience import PATIENCE
 from ..support.server import TOKEN, Platform, Server, running, wait_for
 
 COMMAND = [sys.executable, "-m", "jupyter_mlinfn.cli", "storage"]
@@ -73,7 +74,7 @@ def test_new_files_are_counted_and_pages_are_told_to_read_again(server: Server, 
     (server.platform.root / "private" / "kept.txt").write_text("x")
     url = server.url.replace("http", "ws") + "/api/events/subscribe"
     header = [f"Authorization: token {TOKEN}"]
-    with closing(websocket.create_connection(url, header=header, timeout=30)) as told:
+    with closing(websocket.create_connection(url, header=header, timeout=PATIENCE)) as told:
         found = counted(server)
         while json.loads(told.recv())["schema_id"] != STORAGE:
             pass
@@ -139,7 +140,7 @@ def run(server: Server, *arguments: str, **environment: str) -> subprocess.Compl
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from ..support.patience import PATIENCE
+
 SCRIPT = """
 import json, os, subprocess, sys
 from pathlib import Path
@@ -99,7 +101,7 @@ def in_namespace(script: str, base: Path) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
         cwd=Path(__file__).parents[2],
     )
     if "permission denied" in done.stderr.lower() or "not permitted" in done.stderr.lower():

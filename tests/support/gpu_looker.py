@@ -12,6 +12,7 @@ from typing import Any
 from jupyter_mlinfn.demo.driver import SimulatedDriver
 
 from .gpu import environment_of
+from .patience import PATIENCE
 
 _CODE = """
 import asyncio, json, sys
@@ -69,6 +70,6 @@ def looking(simulated: SimulatedDriver, variables: Mapping[str, str] | None = No
             assert process.stdin is not None
             process.stdin.close()
             # A thread that hangs in the driver must not keep the process.
-            assert process.wait(20) == 0
+            assert process.wait(PATIENCE) == 0
         finally:
             process.kill()

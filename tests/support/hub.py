@@ -27,15 +27,20 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import psutil
 
+from . import nursery
+from .evidence import shown_if_red
 from .hub_settings import HubSettings, ServerSettings
-from .server import Platform, wait_for
+from .nursery import command_of, environment_of
+from .patience import PATIENCE
+from .ports import reserved_port
+from .server import Platform, Process, wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 PROXY = REPOSITORY / "labextension" / "node_modules" / ".bin" / "configurable-http-proxy"
@@ -49,12 +54,15 @@ class Hub:
         self.folder = folder
         self.settings = settings
         self.mark = secrets.token_hex(8)
-        ports = _free_ports(3)
+        self._ends = ExitStack()
+        ports = [self._ends.enter_context(reserved_port()) for _ in range(3)]
+        for name in ("hub", "proxy"):
+            self._ends.enter_context(shown_if_red(f"the {name} said", folder / f"{name}.log"))
         self.url = f"http://127.0.0.1:{ports[0]}"
         self._proxy_api, self._hub = (f"http://127.0.0.1:{port}" for port in ports[1:])
         self._admin_token = secrets.token_hex(16)
         self._proxy_token = secrets.token_hex(16)
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: dict[str, Process] = {}
         self._tokens: dict[str, str] = {}
         (folder / "servers").mkdir(parents=True)
 
@@ -99,11 +107,9 @@ class Hub:
 
     def kill_hub(self) -> None:
         """As when its pod is lost: the hub and its culler are gone, proxy and servers stay."""
-        lost = psutil.Process(self._processes["hub"].pid)
-        own = {server.pid for server in self._servers()}
-        services = [child for child in lost.children() if child.pid not in own]
-        _kill([lost, *services])
-        self._processes.pop("hub").wait(20)
+        lost = self._processes.pop("hub")
+        _kill([psutil.Process(lost.pid), *self._marked("jupyterhub_idle_culler")])
+        lost.wait(PATIENCE)
 
     def suspend_hub(self) -> None:
         """It takes connections and answers none any more."""
@@ -112,7 +118,7 @@ class Hub:
     def kill_proxy(self) -> None:
         proxy = self._processes.pop("proxy")
         _kill([psutil.Process(proxy.pid)])
-        proxy.wait(20)
+        proxy.wait(PATIENCE)
 
     def log(self, name: Literal["hub", "proxy"] = "hub") -> str:
         """The hub's log has the culler's in it."""
@@ -121,7 +127,8 @@ class Hub:
     def close(self) -> None:
         _kill([process for process in psutil.process_iter() if self.marks(process)])
         for process in self._processes.values():
-            process.wait(20)
+            process.wait(PATIENCE)
+        self._ends.close()
 
     # The API, as an admin
 
@@ -154,12 +161,12 @@ class Hub:
         """Of a user who has logged in at the hub, as Playwright's `add_cookies` takes them."""
         jar = http.cookiejar.CookieJar()
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
-        with opener.open(f"{self.url}/hub/login", timeout=60) as page:
+        with opener.open(f"{self.url}/hub/login", timeout=PATIENCE) as page:
             found = re.search(r'name="_xsrf"\s+value="([^"]+)"', page.read().decode())
         assert found, "no form at the hub's login"
         form = {"username": user, "password": "any", "_xsrf": found[1]}
         data = urllib.parse.urlencode(form).encode()
-        with opener.open(f"{self.url}/hub/login?next=/hub/home", data, timeout=60) as home:
+        with opener.open(f"{self.url}/hub/login?next=/hub/home", data, timeout=PATIENCE) as home:
             assert home.url.endswith("/hub/home"), home.url
         return [
             {"name": cookie.name, "value": cookie.value, "domain": "127.0.0.1", "path": cookie.path}
@@ -186,10 +193,11 @@ class Hub:
         self._user(user)
         server = HubServer(self, user, name)
         server.prepare(settings or ServerSettings())
+        self._ends.enter_context(shown_if_red(f"the server of {user} {name} said", server.log_file))
         status, body = self.api("POST", f"users/{user}/servers/{name}")
         assert status in (201, 202), body
         if wait:
-            wait_for(server.ready, 120)
+            wait_for(server.ready)
         return server
 
     def _user(self, user: str) -> None:
@@ -200,7 +208,7 @@ class Hub:
 
     def _start(self, name: str, command: Sequence[str], **environment: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as output:
-            self._processes[name] = subprocess.Popen(
+            self._processes[name] = nursery.start(
                 command,
                 cwd=self.folder,
                 env=os.environ
@@ -225,16 +233,16 @@ class Hub:
         except OSError:
             return False
 
-    def _servers(self) -> list[psutil.Process]:
+    def _marked(self, module: str) -> list[psutil.Process]:
         return [
             process
             for process in psutil.process_iter()
-            if self.marks(process) and "jupyterhub.singleuser" in " ".join(_or(process.cmdline, []))
+            if self.marks(process) and module in _or(lambda process=process: command_of(process), [])
         ]
 
     def marks(self, process: psutil.Process) -> bool:
         """Whether a process was started by this hub, however indirectly."""
-        environment: dict[str, str] = _or(process.environ, {})
+        environment: dict[str, str] = _or(lambda: environment_of(process), {})
         return environment.get(MARK) == self.mark
 
 
@@ -327,14 +335,18 @@ class HubServer:
     def process(self) -> psutil.Process | None:
         """The server's; None when there is none."""
         prefix = f"/user/{self.user}/" + (f"{self.name}/" if self.name else "")
-        for process in self.hub._servers():
-            if _or(process.environ, {}).get("JUPYTERHUB_SERVICE_PREFIX") == prefix:
+        for process in self.hub._marked("jupyterhub.singleuser"):
+            environment: dict[str, str] = _or(lambda process=process: environment_of(process), {})
+            if environment.get("JUPYTERHUB_SERVICE_PREFIX") == prefix:
                 return process
         return None
 
+    @property
+    def log_file(self) -> Path:
+        return self.hub.folder / "servers" / f"{self.user}@{self.name}.log"
+
     def log(self) -> str:
-        file = self.hub.folder / "servers" / f"{self.user}@{self.name}.log"
-        return file.read_text(errors="replace") if file.exists() else ""
+        return self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
 
 
 @contextmanager
@@ -359,7 +371,7 @@ def request(method: str, url: str, token: str | None, body: Any = None) -> tuple
     data = None if body is None else json.dumps(body).encode()
     asked = urllib.request.Request(url, data, headers, method=method)
     try:
-        with urllib.request.urlopen(asked, timeout=120) as answer:
+        with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
             status, text = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:
@@ -369,17 +381,6 @@ def request(method: str, url: str, token: str | None, body: Any = None) -> tuple
     except ValueError:
         given = text.decode(errors="replace")
     return status, given if isinstance(given, dict) else {"": given}
-
-
-def _free_ports(count: int) -> list[int]:
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
 
 
 def _listens(url: str) -> bool:
@@ -399,4 +400,4 @@ def _or(read: Any, otherwise: Any) -> Any:
 def _kill(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         _or(lambda process=process: process.send_signal(signal.SIGKILL), None)
-    psutil.wait_procs(processes, timeout=20)
+    psutil.wait_procs(processes, timeout=PATIENCE)

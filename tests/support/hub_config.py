@@ -11,10 +11,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jupyterhub.services.service
+import jupyterhub.spawner
+
+from tests.support import nursery
 from tests.support.hub_spawner import FolderSpawner, scopes
 
 c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821 - given by traitlets
 said = json.loads(Path(os.environ["MLINFN_TEST_HUB_SETTINGS"]).read_text())
+
+# Servers and the culler start in a tenth of a second.
+jupyterhub.spawner.Popen = jupyterhub.services.service.Popen = nursery.start  # type: ignore[attr-defined]
 
 c.JupyterHub.bind_url = said["url"]
 c.JupyterHub.hub_bind_url = said["hub_url"]
@@ -42,8 +49,9 @@ c.Spawner.cmd = [sys.executable, "-m", "jupyterhub.singleuser"]
 c.Spawner.args = ["--allow-root"]
 c.Spawner.server_token_scopes = scopes
 c.Spawner.poll_interval = said["poll_every"]
-c.Spawner.http_timeout = 90
-c.Spawner.start_timeout = 90
+# The tests have the patience, and say for what they waited.
+c.Spawner.http_timeout = 900
+c.Spawner.start_timeout = 900
 
 c.JupyterHub.services = [{"name": "tests", "api_token": said["admin_token"]}]
 c.JupyterHub.load_roles = [

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable
 from typing import Any
 
 from jupyter_server.utils import ensure_async
+
+from .patience import PATIENCE, until
+
+__all__ = ["Kernels", "until"]
 
 
 class Kernels:
@@ -49,20 +50,11 @@ class Kernels:
             printed.append(message["content"].get("text", ""))
 
         try:
-            await client.wait_for_ready(timeout=60)
-            await client.execute_interactive(code, store_history=False, output_hook=note, timeout=60)
+            await client.wait_for_ready(timeout=PATIENCE)
+            await client.execute_interactive(code, store_history=False, output_hook=note, timeout=PATIENCE)
         finally:
             client.stop_channels()
         return "".join(printed)
 
     def here(self, kernel_id: str) -> bool:
         return kernel_id in self._server.kernel_manager
-
-
-async def until(look: Callable[[], Any], timeout: float = 60) -> Any:
-    """The first true thing that `look` gives, while the event loop goes on; fails after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"nothing in {timeout} s"
-        await asyncio.sleep(0.02)
-    return found

@@ -5,17 +5,24 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from . import nursery
+from .evidence import shown_if_red
+from .patience import PATIENCE, wait_for
+from .ports import reserved_port
+
+__all__ = ["Platform", "Server", "running", "wait_for"]
+
+Process = subprocess.Popen[bytes] | nursery.Forked
 
 TOKEN = "for-tests-only"
 SECRET = "planted-secret-of-the-server"
@@ -77,7 +84,7 @@ class Server:
 
     platform: Platform
     url: str
-    process: subprocess.Popen[bytes]
+    process: Process
 
     def request(
         self, method: str, path: str, body: Any = None, token: str | None = TOKEN
@@ -87,7 +94,7 @@ class Server:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.url}/{path}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 status, text = answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:
@@ -108,27 +115,15 @@ class Server:
     def job(self, job_id: str) -> dict[str, Any]:
         return dict(self.get(f"api/mlinfn/jobs/{job_id}")["job"])
 
-    def ended(self, job_id: str, timeout: float = 120) -> dict[str, Any]:
+    def ended(self, job_id: str) -> dict[str, Any]:
         """The job once it has ended."""
         return wait_for(
-            lambda: (job := self.job(job_id))["state"] not in ("queued", "running", "cancelling") and job,
-            timeout,
+            lambda: (job := self.job(job_id))["state"] not in ("queued", "running", "cancelling") and job
         )
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(20)
-
-
-def wait_for(look: Callable[[], Any], timeout: float = 60) -> Any:
-    """The first true thing that `look` gives; fails after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    pause = 0.01
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"nothing in {timeout} s"
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.2)
-    return found
+        self.process.wait(PATIENCE)
 
 
 @contextmanager
@@ -139,21 +134,22 @@ def running(
     enabled: bool = True,
     arguments: Sequence[str] = (),
     port: int = 0,
+    fresh: bool = False,
 ) -> Iterator[Server]:
     """Start a server on the platform and end it afterwards, however the test went.
 
     Args:
         enabled: with our extension.
         port: one it had before; 0 for any.
+        fresh: in an interpreter of its own, as people start it; else see `tests.support.nursery`.
     """
     platform.write_config()
-    if not port:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
     log = platform.folder / "server.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
+    with ExitStack() as ends:
+        port = port or ends.enter_context(reserved_port())
+        output = ends.enter_context(log.open("ab"))
+        ends.enter_context(shown_if_red("the server said", log))
+        process = (subprocess.Popen if fresh else nursery.start)(
             [
                 *(sys.executable, "-m", "jupyterlab" if lab else "jupyter_server"),
                 *("--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
@@ -169,8 +165,8 @@ def running(
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    server = Server(platform, f"http://127.0.0.1:{port}", process)
-    try:
+        ends.callback(_end, process)
+        server = Server(platform, f"http://127.0.0.1:{port}", process)
 
         def up() -> bool:
             assert process.poll() is None, log.read_text()[-4000:]
@@ -179,16 +175,19 @@ def running(
             except OSError:
                 return False
 
-        wait_for(up, 60)
+        wait_for(up)
         yield server
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(20)
+
+
+def _end(process: Process) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(PATIENCE)
+            raise
 
 
 def hear_ends() -> None:

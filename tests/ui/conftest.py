@@ -15,11 +15,12 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from ..support.channel_server import ChannelServer
+from ..support.patience import PATIENCE
 from ..support.server import TOKEN, Platform, Server, running
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=PATIENCE * 1000)
 
 Shoot = Callable[[Page, str], None]
 
@@ -71,7 +72,7 @@ def lab(platform: Platform) -> Iterator[Server]:
 def page(browser: Browser, lab: Server) -> Iterator[Page]:
     """JupyterLab with its launcher open."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     open_lab(page, lab, reset=True)
     yield page

@@ -7,6 +7,7 @@ import re
 from playwright.sync_api import Page, Response, expect
 
 from ..support.channel_server import ChannelServer
+from ..support.patience import PATIENCE
 from ..support.server import Server, running, wait_for
 from .conftest import Shoot, open_lab
 
@@ -102,10 +103,10 @@ def test_the_main_job(page: Page, lab: Server, channel: ChannelServer, shoot: Sh
     page.locator(".jp-LauncherCard:visible", has_text="New environment").click()
     fill_form(page, "Half way", "mlinfn-hello")
     page.get_by_role("button", name="Create").click()
-    assert channel.hanging.wait(60)
+    assert channel.hanging.wait(PATIENCE)
     page.get_by_role("button", name="Cancel").last.click()
     expect(page.get_by_text("cancelled", exact=False).first).to_be_visible()
-    wait_for(lambda: not (lab.platform.environments / "half-way").exists(), 5)
+    wait_for(lambda: not (lab.platform.environments / "half-way").exists())
 
     # Remove the first: it says that a kernel runs in it, and how much came back.
     page.get_by_role("button", name="New Launcher").first.click()
@@ -167,7 +168,7 @@ def test_an_interrupted_creation_is_offered_after_a_restart(
     open_form(page)
     fill_form(page, "Interrupted", "mlinfn-hello")
     page.get_by_role("button", name="Create").click()
-    assert channel.hanging.wait(60)
+    assert channel.hanging.wait(PATIENCE)
     lab.kill()
     channel.faults.clear()
     channel.release.set()

@@ -13,6 +13,7 @@ from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig
 
 from ..support.frameworks import add_distribution, add_jax, add_torch, site_packages
 from ..support.gpu import MINE
+from ..support.patience import PATIENCE
 from ..support.prefixes import make_python_prefix
 from ..support.server import Platform, Server, running
 from .conftest import Shoot, open_lab
@@ -41,7 +42,7 @@ def gpu_lab(platform: Platform, tmp_path: Path) -> Iterator[Server]:
 @pytest.fixture
 def gpu_page(browser: Browser, gpu_lab: Server) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE * 1000)
     page = context.new_page()
     open_lab(page, gpu_lab, reset=True)
     yield page

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Response, expect
 
+from ..support.patience import PATIENCE
 from ..support.server import TOKEN, Platform, Server, running, wait_for
 from .conftest import Shoot, open_lab, setting
 from .test_gpu import HIDE
@@ -44,7 +45,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
         locale="en-GB",
         permissions=["notifications"],
     )
-    context.set_default_timeout(60_000)
+    context.set_default_timeout(PATIENCE * 1000)
     yield context
     context.close()
 
@@ -239,7 +240,7 @@ def test_unanswered_it_saves_and_stops(context: BrowserContext, platform: Platfo
         shoot(page, "idle-stopped")
         assert mine.read_text().strip() == "typed and not saved"
         assert theirs.read_text() == "written by somebody else meanwhile"
-        wait_for(lambda: server.process.poll() is not None, 45)
+        wait_for(lambda: server.process.poll() is not None)
         assert server.process.returncode == 0
         (record,) = platform.root.rglob("last-stop.json")
         told = json.loads(record.read_text())
@@ -264,7 +265,7 @@ def test_saved_and_stopped_when_asked(context: BrowserContext, platform: Platfor
         stopped = page.get_by_role("dialog", name="This server is stopped")
         expect(stopped).to_contain_text("You asked for it")
         expect(stopped.locator('[data-fact="saved"]')).to_contain_text("mine.txt")
-        wait_for(lambda: server.process.poll() is not None, 45)
+        wait_for(lambda: server.process.poll() is not None)
         assert server.process.returncode == 0
     assert file.read_text().strip() == "typed and not saved"
 
@@ -275,7 +276,7 @@ def test_what_nobody_can_move_is_not_offered_to_be_moved(context: BrowserContext
         page = context.new_page()
         open_lab(page, server, reset=True)
         told = "used or not.The allocation 4711 ends then."
-        expect(warning_of(page)).to_contain_text(told, timeout=60_000)
+        expect(warning_of(page)).to_contain_text(told)
         labels = warning_of(page).locator(".jp-toast-button").all_text_contents()
         assert labels == ["Save and stop now", "Why?"]
         last = last_of(page)

@@ -9,6 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Browser, expect
 
 from ..support.hub import HubServer, HubSettings, ServerSettings, hub_running
+from ..support.patience import PATIENCE
 from ..support.server import wait_for
 from .conftest import Shoot, setting
 from .test_idle import edit, last_of
@@ -27,7 +28,7 @@ def test_a_warning_that_is_ignored_ends_in_files_saved_and_a_stop_by_the_hub(
         traits = {"idle_timeout": float(TIMEOUT), "idle_warnings": [6.0], "hub_cull_timeout": float(TIMEOUT)}
         server = hub.start("ada", settings=ServerSettings(own_server=True, traits=traits))
         context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-        context.set_default_timeout(60_000)
+        context.set_default_timeout(PATIENCE * 1000)
         context.add_cookies(hub.cookies("ada"))  # type: ignore[arg-type]
         page = context.new_page()
         page.goto(f"{server.url}/lab?reset")

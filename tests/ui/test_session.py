@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from ..support.patience import PATIENCE
 from ..support.server import Platform, Server, running, wait_for
 from .conftest import Shoot, open_lab, setting
 from .test_gpu import HOLD, gpu_lab, gpu_page, notebook, run_in  # noqa: F401 - fixtures
@@ -39,7 +40,7 @@ def pages(browser: Browser, width: int = 1280) -> Iterator[BrowserContext]:
     context = browser.new_context(
         viewport={"width": width, "height": 800}, reduced_motion="reduce", locale="en-GB"
     )
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE * 1000)
     yield context
     context.close()
 
@@ -138,7 +139,7 @@ def test_it_is_given_back_and_nothing_is_lost(
         expect(calm.get_by_role("button", name="Try again")).to_be_focused()
         expect(calm.locator("code")).to_contain_text("jupyterlab")
         shoot(page, f"session-stopped{theme}")
-        wait_for(lambda: server.process.poll() is not None, 30)
+        wait_for(lambda: server.process.poll() is not None)
         assert server.process.returncode == 0
         # As long as JupyterLab's own looks take to fail.
         page.wait_for_timeout(6000)
@@ -152,7 +153,7 @@ def test_it_is_given_back_and_nothing_is_lost(
     with lab_on(platform, port) as server:
         # It notices by itself.
         card = card_of(page)
-        expect(card).to_be_visible(timeout=30_000)
+        expect(card).to_be_visible()
         expect(card).to_contain_text("Somebody asked")
         expect(card).to_contain_text(f"private/rescued/{folder.name}")
         expect(card.get_by_role("button", name="mine.txt")).to_be_visible()
@@ -232,7 +233,7 @@ def test_it_stops_when_running_cells_have_finished(context: BrowserContext, plat
         expect(calm_of(page, "This server is stopped")).to_be_visible()
         # The result of the cell is in the notebook.
         expect(fact_of(page, "saved")).to_contain_text("train.ipynb")
-        wait_for(lambda: server.process.poll() is not None, 30)
+        wait_for(lambda: server.process.poll() is not None)
         assert server.process.returncode == 0
 
 
@@ -310,7 +311,7 @@ def test_two_pages_and_a_narrow_one(browser: Browser, platform: Platform, shoot:
         expect(fact_of(other, "saved")).to_contain_text("theirs.txt")
         expect(fact_of(other, "kept")).to_contain_text("2 files (21 B) in private/rescued/")
         shoot(other, "session-stopped-narrow")
-        wait_for(lambda: server.process.poll() is not None, 30)
+        wait_for(lambda: server.process.poll() is not None)
         assert "typed there" in (platform.root / "theirs.txt").read_text()
 
 

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from ..support.patience import PATIENCE
 from ..support.server import Platform, Server, running, wait_for
 from .conftest import Shoot, open_lab, setting
 from .test_gpu import notebook, run_in
@@ -42,7 +43,7 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     context = browser.new_context(
         viewport={"width": 1280, "height": 800}, reduced_motion="reduce", locale="en-GB"
     )
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(PATIENCE * 1000)
     yield context
     context.close()
 

@@ -16,6 +16,8 @@ from typing import Any
 from jupyter_mlinfn.storage.rescue import process
 from jupyter_mlinfn.storage.rescue.layout import MANIFEST, SUMS
 
+from ...support.patience import PATIENCE
+
 CREATED = "2026-11-25T01:30:00.000Z"
 MAIN = Path(process.__file__).with_name("__main__.py")
 PACKAGES = MAIN.parents[3]
@@ -88,7 +90,7 @@ class Ground:
     def run(self, op: str = "rescue", command: Sequence[str] = (), **more: Any) -> dict[str, Any]:
         """What a worker answers at last: `{"result": …}` or `{"error": …}`."""
         with self.start(op, command, **more) as worker:
-            out, _ = worker.communicate(timeout=120)
+            out, _ = worker.communicate(timeout=PATIENCE)
         last: dict[str, Any] = json.loads(out.splitlines()[-1])
         return last
 

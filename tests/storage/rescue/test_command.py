@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ...support.patience import PATIENCE
 from ...support.server import Platform, Server, running
 from .support import check_sums
 
@@ -29,7 +30,7 @@ def command(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ...support.patience import PATIENCE
 from .support import Ground, check_sums, files_below, left, sha256
 
 INSIDE = "MLINFN_IN_NAMESPACE"
@@ -44,7 +45,7 @@ def elsewhere(test: str) -> bool:
         capture_output=True,
         text=True,
         check=False,
-        timeout=600,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return True
@@ -94,7 +95,7 @@ def test_a_volume_that_others_fill_meanwhile_leaves_nothing_half(tmp_path: Path)
                     out.flush()
             except OSError:
                 pass
-        worker.communicate(timeout=60)
+        worker.communicate(timeout=PATIENCE)
         # Whether it could tell at the end or not: with room again it is told.
         filler.unlink()
         ground.run("finish")

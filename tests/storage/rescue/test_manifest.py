@@ -15,6 +15,7 @@ from jupyter_mlinfn.storage.rescue.journal import BusyError, Journal
 from jupyter_mlinfn.storage.rescue.layout import journal_name, temporary_prefix
 from jupyter_mlinfn.storage.rescue.manifest import read_manifest, read_summary, sum_line
 
+from ...support.patience import PATIENCE
 from ...support.server import wait_for
 from .support import Ground, check_sums, files_below, manifest, sha256
 
@@ -183,7 +184,7 @@ def test_nobody_tidies_up_while_another_is_at_work(ground: Ground) -> None:
         answer = ground.run("finish")
     finally:
         os.killpg(worker.pid, signal.SIGKILL)
-        worker.communicate(timeout=10)
+        worker.communicate(timeout=PATIENCE)
 
     assert answer["error"]["kind"] == "ConflictError"
     assert ground.run("finish")["type"] == "result"
@@ -210,7 +211,7 @@ def test_a_worker_ends_with_its_server(ground: Ground) -> None:
         pid = int(server.stdout.readline())
         wait_for(lambda: list(ground.rescued.glob(f"*/{temporary_prefix(ground.job)}1-*")))
         server.kill()
-    wait_for(lambda: not Path(f"/proc/{pid}").exists() or "Z" in _state(pid), 10)
+    wait_for(lambda: not Path(f"/proc/{pid}").exists() or "Z" in _state(pid))
 
 
 def _state(pid: int) -> str:

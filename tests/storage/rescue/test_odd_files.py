@@ -23,6 +23,7 @@ from jupyter_mlinfn.storage.rescue.layout import folder_name, path_in_rescue, pr
 from jupyter_mlinfn.storage.walk import Plan, walk
 from jupyter_mlinfn.times import utc_now
 
+from ...support.patience import PATIENCE
 from .support import Ground, check_sums, files_below, left, manifest, sha256
 
 LONG_AGO = 1_700_000_000_123_456_789
@@ -274,7 +275,7 @@ def test_two_rescues_of_one_second_have_two_folders(ground: Ground) -> None:
     others = [Ground(ground.folder) for _ in range(3)]
 
     workers = [each.start() for each in others]
-    answers = [json.loads(worker.communicate(timeout=60)[0].splitlines()[-1]) for worker in workers]
+    answers = [json.loads(worker.communicate(timeout=PATIENCE)[0].splitlines()[-1]) for worker in workers]
 
     names = sorted(answer["result"]["name"] for answer in answers)
     assert names == [f"2026-11-25T013000Z-{number}" for number in (2, 3, 4)]

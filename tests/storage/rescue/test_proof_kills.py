@@ -24,6 +24,7 @@ import pytest
 from jupyter_mlinfn.storage.rescue.layout import MANIFEST, SUMS
 from jupyter_mlinfn.storage.rescue.manifest import read_manifest
 
+from ...support.patience import PATIENCE
 from ...support.proof import note, sample
 from ...support.server import Platform, running, wait_for
 from .support import check_sums, files_below, sha256
@@ -88,7 +89,7 @@ class Victim:
                 worker.send_signal(signal.SIGKILL)
         if whom != "worker":
             self.server.kill()
-        _, alive = psutil.wait_procs(workers, timeout=10)
+        _, alive = psutil.wait_procs(workers, timeout=PATIENCE)
         assert not alive, "a worker outlived its server"
         return whom
 
@@ -211,7 +212,7 @@ def kill_a_rescue(victim: Victim) -> None:
     kept = check_truth(victim)
     if whom != "worker":
         victim.restart()
-    wait_for(lambda: is_tidied(victim, job_id), 60)
+    wait_for(lambda: is_tidied(victim, job_id))
     check_tidied(victim)
     state = victim.job(job_id)["state"]
     victim.tally.update([moment, f"{whom} killed", state, "some kept" if kept else "nothing kept"])
@@ -248,14 +249,14 @@ def kill_a_stop(victim: Victim) -> None:
     whom = victim.kill()
     if whom == "worker":
         # It goes on without: kept or not, it ends, or says why it stays.
-        wait_for(victim.stays_or_ended, 60)
+        wait_for(victim.stays_or_ended)
     kept = check_truth(victim)
     victim.restart()
     job = victim.latest()
     if job is None:
         assert not kept, f"MLINFN_SEED={SEED}"
     else:
-        wait_for(lambda: is_tidied(victim, job["id"]), 60)
+        wait_for(lambda: is_tidied(victim, job["id"]))
         check_tidied(victim)
     finals, _ = names(victim)
     told = victim.server.get("api/mlinfn/session/welcome")["stopped"]

@@ -1,0 +1,125 @@
+"""What is printed of a test that fails: what servers, hubs, kernels and pages said while it ran.
+
+    with shown_if_red("the hub said", folder / "hub.log"):
+        …
+
+A pytest plugin (`tests/conftest.py`); it adds sections to the report, and the one command that runs
+the test again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LINES = 25
+"""At most so many of each."""
+WIDTH = 300
+"""Characters of a line at most: a page's console likes to say a megabyte in one."""
+
+Picture = Callable[[Path], str]
+"""Puts a picture below a folder, and says in a line where it is and what it shows."""
+
+
+@dataclass
+class _File:
+    title: str
+    file: Path
+    since: int = 0
+    over: bool = False
+
+    def said(self) -> list[str]:
+        if not self.file.exists():
+            return []
+        with self.file.open("rb") as stream:
+            stream.seek(self.since)
+            return stream.read().decode(errors="replace").splitlines()
+
+
+@dataclass
+class _Lines:
+    title: str
+    lines: list[str]
+    since: int = 0
+    over: bool = False
+
+    def said(self) -> list[str]:
+        return self.lines[self.since :]
+
+
+_witnesses: list[_File | _Lines] = []
+_pictures: list[Picture] = []
+
+
+@contextmanager
+def shown_if_red(title: str, said: Path | list[str]) -> Iterator[None]:
+    """Show the end of what is said in this context, or said before and during the test that uses it.
+
+    Args:
+        said: a file, or lines that somebody goes on adding to.
+    """
+    witness = _File(title, said) if isinstance(said, Path) else _Lines(title, said)
+    _witnesses.append(witness)
+    try:
+        yield
+    finally:
+        witness.over = True
+
+
+@contextmanager
+def pictured_if_red(take: Picture) -> Iterator[None]:
+    """Take a picture when a test fails within this context."""
+    _pictures.append(take)
+    try:
+        yield
+    finally:
+        _pictures.remove(take)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    _witnesses[:] = [each for each in _witnesses if not each.over]
+    for each in _witnesses:
+        if isinstance(each, _Lines):
+            each.since = len(each.lines)
+        else:
+            each.since = each.file.stat().st_size if each.file.exists() else 0
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome: Any = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    for each in _witnesses:
+        if lines := each.said():
+            shown = [line if len(line) <= WIDTH else f"{line[:WIDTH]} …" for line in lines[-LINES:]]
+            left = f", the last {LINES} of {len(lines)} lines" if len(lines) > LINES else ""
+            report.sections.append((f"{each.title} ({call.when}{left})", "\n".join(shown)))
+    if call.when != "teardown" and _pictures:
+        folder = _folder(item)
+        report.sections.append(("pictures", "\n".join(take(folder) for take in _pictures)))
+    report.sections.append(("run it again", again(item)))
+
+
+def _folder(item: pytest.Item) -> Path:
+    folder = item.config.rootpath / ".build" / "red" / re.sub(r"[^\w.-]+", "-", item.nodeid)[-150:]
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def again(item: pytest.Item) -> str:
+    """The command that runs this test alone, as it was run."""
+    words = [f"{name}={os.environ[name]}" for name in ("MLINFN_SEED", "MLINFN_PROOF") if os.environ.get(name)]
+    seed = getattr(item.config.option, "randomly_seed", None)
+    options = [] if seed in (None, "default") else [f"--randomly-seed={seed}"]
+    node = item.nodeid.replace("'", "'\\''")
+    return " ".join([*words, "make test", f"ARGS=\"{' '.join(options)} '{node}'\""])
