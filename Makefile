@@ -1,24 +1,32 @@
 # Both do all their own set-up on a machine with Python >= 3.10 and git; a second time they start in seconds.
 #   make demo     a small platform in a folder, with JupyterLab on it   (ARGS="--dir FOLDER --no-browser …")
 #   make test     Python, TypeScript and a real browser: long counts on a small seeded sample
-# And for those who work on it:
+#                 (ARGS=tests/gpu: a room; ARGS=tests/gpu/test_reader.py: a file; then without TypeScript)
+# And for those who work on it (CONTRIBUTING.md):
+#   make quick    in the middle of something: types, TypeScript, and what needs no browser and no hub
 #   make proof    make test with the full counts
 #   make lint     style and types
+#   make coverage make test, and which lines and branches it ran, in all processes that it started
 #   make bench    the benchmarks, side by side with peers
 
 PYTHON ?= python3
 ARGS ?=
-# One that hangs fails, and does not keep the others waiting.
+# One that hangs fails, with its stack, and does not keep the others waiting.
 SECONDS_A_TEST = 900
-# Those that mostly wait run beside the others (tests/conftest.py), which saves a third of the time;
-# `make test BESIDE=`: one after the other, for a machine with one core or a busy one.
-BESIDE = -n 2
+# Processes that run tests: as many as there is work for (tests/support/lanes.py). `make test WORKERS=0`: one.
+WORKERS = auto
 # The demo is installed as a user installs it; tests run on the checkout itself.
 DEMO := .venv-demo/bin
 DEV := .venv/bin
 IN_DEV := PATH="$(CURDIR)/$(DEV):$$PATH"
 
-.PHONY: demo test proof lint bench screenshots dev
+# Seconds that a test waits for what does not come.
+PATIENCE = 600
+PYTEST = MLINFN_PATIENCE=$(PATIENCE) $(IN_DEV) python -m pytest --timeout=$(SECONDS_A_TEST) -n $(WORKERS)
+# Whoever names tests wants those and nothing else.
+TYPESCRIPT = $(if $(findstring tests/,$(ARGS)),,cd labextension && $(IN_DEV) jlpm test)
+
+.PHONY: demo test quick proof lint coverage bench screenshots dev
 
 demo:
 	@$(PYTHON) tools/bootstrap.py demo
@@ -28,12 +36,17 @@ dev:
 	@$(PYTHON) tools/bootstrap.py test
 
 test: dev
-	cd labextension && $(IN_DEV) jlpm test
-	$(IN_DEV) python -m pytest --timeout=$(SECONDS_A_TEST) $(BESIDE) $(ARGS)
+	$(TYPESCRIPT)
+	$(PYTEST) $(ARGS)
+
+quick: dev
+	$(DEV)/mypy
+	cd labextension && $(IN_DEV) jlpm tsc --noEmit && $(IN_DEV) jlpm test
+	$(PYTEST) -m "not slow" $(ARGS)
 
 proof: export MLINFN_PROOF = 1
 proof: SECONDS_A_TEST = 7200
-proof: BESIDE =
+proof: WORKERS = 0
 proof: test
 
 lint: dev

@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_server.extension.application import ExtensionApp
 from jupyter_server.serverapp import ServerApp
@@ -26,6 +26,7 @@ from .events import Events
 from .gpu import handlers as gpu_handlers
 from .gpu.room import GpuRoom
 from .idle import handlers as idle_handlers
+from .idle.clocks import Clocks
 from .idle.room import IdleRoom
 from .jobs import handlers as jobs_handlers
 from .jobs.manager import JobManager
@@ -37,11 +38,17 @@ from .storage.rescue import handlers as rescue_handlers
 from .storage.rescue.service import RescueService
 from .storage.room import StorageRoom
 
+if TYPE_CHECKING:
+    from .idle.ending import Limits
+
 
 class MlinfnApp(MlinfnConfig, ExtensionApp):
     """Conda environments of one's own, from the launcher to a running kernel."""
 
     name = "jupyter_mlinfn"
+    clocks: Clocks | None = None
+    limits: Limits | None = None
+    """By which an idle server is stopped; None: the machine's clocks, and the limits that the class has."""
 
     _rooms: wiring.Rooms | None = None
     _starting: asyncio.Task[None] | None = None
@@ -63,6 +70,8 @@ class MlinfnApp(MlinfnConfig, ExtensionApp):
             storage_changed=events.storage_changed,
             session_changed=events.session_changed,
             server=server,
+            clocks=self.clocks,
+            limits=self.limits,
             coexist=self._coexist,
         )
 

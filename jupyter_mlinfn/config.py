@@ -107,3 +107,16 @@ class MlinfnConfig(IdleConfig, StorageConfig, SessionConfig):
     solve_timeout = Float(
         120.0, min=1.0, help="Seconds after which a search for fitting packages is given up."
     ).tag(config=True)
+
+    stall_timeout = Float(
+        30.0, min=1.0, help="Seconds without anything arriving after which a channel has failed."
+    ).tag(config=True)
+
+    compile_environments = Bool(
+        True,
+        help="""
+        Write Python's byte code into an environment that was made or changed, in the background at
+        the lowest priority: the first import of everything is faster by it. `False` where the
+        environments lie on storage that is slow with many small files.
+        """,
+    ).tag(config=True)

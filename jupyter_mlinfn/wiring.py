@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .config import MlinfnConfig
 from .envs.activation import ActivationCache
+from .envs.bytecode import BytecodeCompiler
 from .envs.catalogue import Catalogue
 from .envs.cuda import Cuda, Driver
 from .envs.engine import Engine
@@ -24,6 +25,7 @@ from .envs.sources import EngineSettings
 from .envs.space.service import SpaceService
 from .envs.writer import Writers, this_server
 from .gpu.room import GpuRoom
+from .idle.clocks import Clocks
 from .idle.others import Others, Rescue
 from .idle.room import IdleRoom
 from .jobs.journal import Journal
@@ -38,6 +40,7 @@ from .storage.room import StorageRoom
 if TYPE_CHECKING:
     from .gpu.models import Program
     from .gpu.release import Programs
+    from .idle.ending import Limits
     from .storage.service import StorageService
 
 
@@ -82,6 +85,8 @@ def build(
     storage_changed: Callable[[], None] = lambda: None,
     session_changed: Callable[[], None] = lambda: None,
     server: Any = None,
+    clocks: Clocks | None = None,
+    limits: Limits | None = None,
     coexist: Callable[[KernelspecWriter], Callable[[], None]] = lambda _: _nothing,
     by: str = "JupyterLab",
     who: str = "",
@@ -92,6 +97,7 @@ def build(
         root: the folder that the user's JupyterLab shows.
         kernels: those of this server.
         server: the `ServerApp`; default: there is none.
+        clocks, limits: by which idle servers are stopped; default: the machine's, and those of `Limits`.
         programs: kernels and terminals with their processes; default: there are none.
         job_changed, environments_changed, gpu_changed, idle_changed, storage_changed, session_changed:
             called on the event loop's thread.
@@ -110,6 +116,7 @@ def build(
             shared_pkgs=[Path(folder).expanduser() for folder in config.shared_package_caches],
             memory_budget=config.memory_budget,
             solve_timeout=config.solve_timeout,
+            stall_timeout=config.stall_timeout,
         )
     )
     activations = ActivationCache(places.state / "activation")
@@ -129,7 +136,10 @@ def build(
     catalogue = Catalogue(scanner, writer, environments_changed, coexist(writer))
     writers = Writers(places, who or this_server())
     cuda = Cuda(places, site=config.cuda_version, who=who or this_server(), changed=environments_changed)
-    envs = EnvironmentService(places, engine, catalogue, jobs, writers, kernels, environments_changed, cuda)
+    compiler = BytecodeCompiler(catalogue.forget_size, wanted=config.compile_environments)
+    envs = EnvironmentService(
+        places, engine, catalogue, jobs, writers, kernels, environments_changed, cuda, compiler
+    )
     revising = RevisionService(envs, engine, catalogue, jobs, writers, environments_changed, by=by)
     space = SpaceService(places, cache, config.revisions_limit, envs, jobs, writers, environments_changed)
     revising.kept, revising.trim = space.kept, space.trim
@@ -154,6 +164,8 @@ def build(
         changed=idle_changed,
         state=places.state,
         anchor=places.anchor,
+        clocks=clocks,
+        limits=limits,
     )
 
     def files_changed() -> None:

@@ -9,33 +9,56 @@ import select
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from .support import command, nursery
 from .support.channel_server import ChannelServer
+from .support.evidence import shown_if_red
+from .support.packages import Channel, Package, tiny_kernel_stack
 from .support.patience import PATIENCE
 from .support.server import Platform
+from .support.slim_channel import build_slim_channel
 
 COMMAND = [sys.executable, "-m", "jupyter_mlinfn.cli", "env"]
 
 
+@pytest.fixture(scope="module")
+def slim_channel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_slim_channel(tmp_path_factory.mktemp("slim") / "channel")
+
+
 @pytest.fixture
-def channel(demo_channel: Path) -> Iterator[ChannelServer]:
-    with ChannelServer(demo_channel) as server:
+def channel(slim_channel: Path) -> Iterator[ChannelServer]:
+    with ChannelServer(slim_channel) as server:
         yield server
 
 
 @pytest.fixture
 def platform(tmp_path: Path, channel: ChannelServer) -> Platform:
-    platform = Platform(tmp_path / "platform", [channel.url])
+    return with_channel(tmp_path, channel.url)
+
+
+@pytest.fixture
+def real_platform(tmp_path: Path, demo_channel: Path) -> Platform:
+    """Whose environments have a Python of their own."""
+    return with_channel(tmp_path, demo_channel.as_uri())
+
+
+def with_channel(folder: Path, url: str) -> Platform:
+    platform = Platform(folder / "platform", [url])
     platform.write_config()
     return platform
 
 
 def run(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return command.run("env", *arguments, env=platform.variables(), cwd=platform.root)
+
+
+def run_as_people_do(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """In an interpreter of its own."""
     return subprocess.run(
         [*COMMAND, *arguments],
         env=platform.variables(),
@@ -50,9 +73,10 @@ def run(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]
 
 def test_create_list_show_delete(platform: Platform) -> None:
     created = run(platform, "create", "thesis", "mlinfn-plots", "--label", "My thesis")
-    listed = run(platform, "list")
+    listed = run_as_people_do(platform, "list")
     as_json = run(platform, "show", "thesis", "--json")
     shown = run(platform, "show", "thesis")
+    assert list(platform.kernels.glob("conda-env-thesis-py"))
     deleted = run(platform, "delete", "thesis")
 
     assert created.returncode == 0, created.stderr
@@ -69,7 +93,8 @@ def test_create_list_show_delete(platform: Platform) -> None:
     assert not list(platform.kernels.glob("conda-env-thesis-py"))
 
 
-def test_a_dry_run_changes_nothing(platform: Platform) -> None:
+def test_a_dry_run_changes_nothing(real_platform: Platform) -> None:
+    platform = real_platform
     done = run(platform, "create", "thesis", "mlinfn-plots", "--dry-run", "--json")
 
     assert done.returncode == 0, done.stderr
@@ -114,29 +139,30 @@ def test_an_error_is_json_where_that_was_asked_for(platform: Platform) -> None:
 
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM], [signal.SIGINT, signal.SIGINT]])
 def test_ctrl_c_leaves_nothing_behind(
-    platform: Platform, channel: ChannelServer, signals: list[signal.Signals]
+    platform: Platform, channel: ChannelServer, tmp_path: Path, signals: list[signal.Signals]
 ) -> None:
     channel.faults["mlinfn-plots"] = "stall"
-    process = subprocess.Popen(
-        [*COMMAND, "create", "thesis", "mlinfn-plots"],
-        env=platform.variables(),
-        cwd=platform.root,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert channel.hanging.wait(PATIENCE)
-    for each in signals:
-        process.send_signal(each)
-    _, said = process.communicate(timeout=PATIENCE)
+    said = tmp_path / "said"
+    with said.open("wb") as stderr, shown_if_red("the command said", said):
+        process = nursery.start(
+            [*COMMAND, "create", "thesis", "mlinfn-plots"],
+            env=platform.variables(),
+            cwd=platform.root,
+            stderr=stderr,
+            start_new_session=True,
+        )
+        assert channel.hanging.wait(PATIENCE)
+        for each in signals:
+            process.send_signal(each)
+        assert process.wait(PATIENCE) == 1
 
-    assert process.returncode == 1
-    assert "Stopped." in said
-    assert "Traceback" not in said
+    assert "Stopped." in said.read_text()
+    assert "Traceback" not in said.read_text()
     assert [e.name for e in platform.environments.iterdir() if e.name != ".mlinfn"] == []
 
 
-def test_an_environment_with_a_process_in_it_is_not_removed_unasked(platform: Platform) -> None:
+def test_an_environment_with_a_process_in_it_is_not_removed_unasked(real_platform: Platform) -> None:
+    platform = real_platform
     assert run(platform, "create", "busy").returncode == 0
     python = platform.environments / "busy" / "bin" / "python"
     with subprocess.Popen([python, "-c", "input()"], stdin=subprocess.PIPE) as process:
@@ -149,37 +175,45 @@ def test_an_environment_with_a_process_in_it_is_not_removed_unasked(platform: Pl
     assert not python.exists()
 
 
-def test_a_terminal_shows_a_bar(platform: Platform, channel: ChannelServer) -> None:
-    channel.bytes_per_second = 15_000_000
-    parent, child = pty.openpty()
-    with subprocess.Popen(
-        [*COMMAND, "create", "thesis"],
-        env=platform.variables() | {"TERM": "xterm", "COLUMNS": "100"},
-        cwd=platform.root,
-        stdin=subprocess.DEVNULL,
-        stdout=child,
-        stderr=child,
-    ) as process:
+def test_a_terminal_shows_a_bar(tmp_path: Path) -> None:
+    folder = Channel(tmp_path / "channel")
+    for package in (*tiny_kernel_stack(), Package("large", files={"share/large": os.urandom(4_000_000)})):
+        folder.add(package)
+    folder.write()
+    with ChannelServer(folder.folder) as channel:
+        channel.faults["large"] = "quarters"
+        platform = with_channel(tmp_path, channel.url)
+        parent, child = pty.openpty()
+        process = nursery.start(
+            [*COMMAND, "create", "thesis", "large"],
+            env=platform.variables() | {"TERM": "xterm", "COLUMNS": "100"},
+            cwd=platform.root,
+            stdin=subprocess.DEVNULL,
+            stdout=child,
+            stderr=child,
+        )
         os.close(child)
-        shown = read_terminal(parent, 120)
+        shown: list[str] = []
+        with shown_if_red("the terminal showed", shown):
+            # A quarter of it is there, and no more comes.
+            read_terminal(parent, shown, lambda text: "downloading" in text and "MB of" in text)
+            channel.step.release(3)
+            read_terminal(parent, shown, lambda _: False)
+        assert process.wait(PATIENCE) == 0
     os.close(parent)
 
-    assert process.returncode == 0, shown
-    assert "downloading" in shown
-    assert "MB of" in shown
-    assert "thesis is ready" in shown
+    assert "1.1 MB of 4.1 MB" in "".join(shown)
+    assert "thesis is ready" in "".join(shown)
 
 
-def read_terminal(descriptor: int, timeout: float) -> str:
-    """Everything until the other end is closed."""
-    shown = b""
-    deadline = time.monotonic() + timeout
-    while select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+def read_terminal(descriptor: int, shown: list[str], enough: Callable[[str], bool]) -> None:
+    """Until it is enough, or the other end is closed."""
+    while not enough("".join(shown)):
+        assert select.select([descriptor], [], [], PATIENCE)[0], "nothing more was shown"
         try:
             piece = os.read(descriptor, 65536)
         except OSError:  # Linux says EIO when nobody has the other end open any more.
-            break
+            return
         if not piece:
-            break
-        shown += piece
-    return shown.decode(errors="replace")
+            return
+        shown.append(piece.decode(errors="replace"))

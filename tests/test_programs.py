@@ -14,6 +14,7 @@ from jupyter_mlinfn.gpu.processes import ProcessMap
 from jupyter_mlinfn.programs import ServerPrograms
 
 from .support.kernels import Kernels, until
+from .support.small_kernel import NAME, kernelspec
 
 MIB = 2**20
 NOTEBOOK = "work/train.ipynb"
@@ -26,7 +27,15 @@ def jp_server_config() -> dict[str, Any]:
 
 
 @pytest.fixture
-def kernels(jp_serverapp: Any, jp_root_dir: Path) -> Kernels:
+def kernels(jp_serverapp: Any, jp_root_dir: Path, jp_data_dir: Path) -> Kernels:
+    """Of a kind that is started and shut as any, and runs nothing."""
+    (jp_root_dir / "work").mkdir()
+    return Kernels(jp_serverapp, kernelspec(jp_data_dir / "kernels", busy_for=100_000))
+
+
+@pytest.fixture
+def pythons(jp_serverapp: Any, jp_root_dir: Path) -> Kernels:
+    """Those that run what they are told."""
     (jp_root_dir / "work").mkdir()
     return Kernels(jp_serverapp)
 
@@ -54,7 +63,7 @@ async def test_kernels_and_terminals_with_their_processes(kernels: Kernels, prog
     assert await programs.running() == [
         Program("notebook", notebook, kernels.pid(notebook), "train.ipynb", NOTEBOOK, busy=False),
         Program("console", console, kernels.pid(console), "Console 1", "work/console-1-4f2a", busy=False),
-        Program("kernel", bare, kernels.pid(bare), "python3", None, busy=False),
+        Program("kernel", bare, kernels.pid(bare), NAME, None, busy=False),
         Program("terminal", name, shell.pid, f"Terminal {name}", None),
     ]
 
@@ -119,9 +128,9 @@ def name_of(pid: int) -> str:
     return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
-async def test_a_child_of_a_kernel(kernels: Kernels, programs: ServerPrograms) -> None:
-    kernel = await kernels.session(NOTEBOOK)
-    child = int(await kernels.run(kernel, CHILD))
+async def test_a_child_of_a_kernel(pythons: Kernels, programs: ServerPrograms) -> None:
+    kernel = await pythons.session(NOTEBOOK)
+    child = int(await pythons.run(kernel, CHILD))
     row = row_of(child, await programs.running())
     assert (row.owner.kind, row.owner.id, row.owner.path) == ("notebook", kernel, NOTEBOOK)
     assert (row.command, row.note) == ("sleep", "")
@@ -131,10 +140,10 @@ async def test_a_child_of_a_kernel(kernels: Kernels, programs: ServerPrograms) -
 
 @pytest.mark.parametrize("how", ["nohup", "setsid"])
 async def test_what_a_kernel_detached_outlives_it(
-    kernels: Kernels, programs: ServerPrograms, how: str
+    pythons: Kernels, programs: ServerPrograms, how: str
 ) -> None:
-    other, kernel = await kernels.session("work/idle.ipynb"), await kernels.session(NOTEBOOK)
-    child = int(await kernels.run(kernel, DETACHED % how))
+    other, kernel = await pythons.session("work/idle.ipynb"), await pythons.session(NOTEBOOK)
+    child = int(await pythons.run(kernel, DETACHED % how))
     try:
         await until(lambda: name_of(child) == "sleep")
         row = row_of(child, await programs.running())
@@ -147,7 +156,7 @@ async def test_what_a_kernel_detached_outlives_it(
         assert row.note.startswith("Started by train.ipynb, and detached from it.")
     finally:
         os.kill(child, 9)
-    assert kernels.here(other)
+    assert pythons.here(other)
 
 
 @pytest.mark.parametrize("how", ["", "nohup"])

@@ -23,16 +23,18 @@ class BytecodeCompiler:
 
     Args:
         compiled: told of each environment that was compiled, and has grown by that.
+        wanted: whether anything is compiled at all.
     """
 
-    def __init__(self, compiled: Callable[[Path], None] = lambda _: None) -> None:
+    def __init__(self, compiled: Callable[[Path], None] = lambda _: None, *, wanted: bool = True) -> None:
         self._compiled = compiled
+        self._wanted = wanted
         self._tasks: dict[Path, asyncio.Task[None]] = {}
         self._turn = asyncio.Lock()
 
     def start(self, prefix: Path) -> None:
         """Begin compiling the environment, if it has a Python."""
-        if prefix not in self._tasks:
+        if self._wanted and prefix not in self._tasks:
             task = asyncio.ensure_future(self._compile(prefix))
             self._tasks[prefix] = task
             task.add_done_callback(lambda _: self._tasks.pop(prefix, None))

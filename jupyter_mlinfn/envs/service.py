@@ -105,6 +105,7 @@ class EnvironmentService:
         kernels: Kernels,
         changed: Callable[[], None],
         cuda: Cuda,
+        compiler: BytecodeCompiler,
     ) -> None:
         self.places = places
         self.cuda = cuda
@@ -113,7 +114,7 @@ class EnvironmentService:
         self._jobs = jobs
         self._kernels = kernels
         self._changed = changed
-        self.compiler = BytecodeCompiler(catalogue.forget_size)
+        self.compiler = compiler
         self._trash = Trash(places.trash)
         self._sweeping: asyncio.Task[object] | None = None
         self.by = "JupyterLab"

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from ..errors import ConflictError, from_os_error
-from ..jobs.lease import DURATION, Lease
+from ..jobs.lease import Lease, duration
 from ..times import now
 from ..uninterrupted import in_thread
 from .history.layout import write_json
@@ -124,7 +124,7 @@ class Writers:
     def writer(self, prefix: Path) -> Writer | None:
         """Who changes the environment now; None where nobody does. Reads a disk: use it in a thread.
 
-        A lease that is no longer renewed is shown for up to `jobs.lease.DURATION` seconds.
+        A lease that is no longer renewed is shown for up to `jobs.lease.duration()` seconds.
         """
         if mine := self._mine.get(prefix.name):
             return mine
@@ -156,12 +156,12 @@ def being_changed(name: str, writer: Writer | None) -> ConflictError:
     if writer is None:
         return ConflictError(
             f"{name} is being changed by another of your servers.",
-            hint=f"Try again in a moment; if that server has died, {DURATION:.0f} seconds later.",
+            hint=f"Try again in a moment; if that server has died, {duration():.0f} seconds later.",
         )
     return ConflictError(
         f"{name} is being changed by {writer.server}.",
         reason=f"{writer.title}, since {writer.since}.",
-        hint=f"Try again when that is done; if it has died, {DURATION:.0f} seconds later.",
+        hint=f"Try again when that is done; if it has died, {duration():.0f} seconds later.",
     )
 
 

@@ -6,6 +6,7 @@ Everything here is called by the sampler's thread.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -59,6 +60,7 @@ class Inquiry:
     Args:
         environment: of the server's process.
         mounts: the folder of `selection.MOUNTS`.
+        clock: see `Reader`.
     """
 
     def __init__(
@@ -66,9 +68,10 @@ class Inquiry:
         nvml: Nvml,
         environment: Mapping[str, str] | None = None,
         mounts: Path = Path(choosing.MOUNTS),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._nvml = nvml
-        self._reader = Reader(nvml)
+        self._reader = Reader(nvml, clock)
         self._environment = os.environ if environment is None else environment
         self._mounts = mounts
         self._seen = Seen()

@@ -52,10 +52,15 @@ class Inventory:
 
 
 class Reader:
-    """Keeps handles between two looks; after a device went, look again."""
+    """Keeps handles between two looks; after a device went, look again.
 
-    def __init__(self, nvml: Nvml) -> None:
+    Args:
+        clock: monotonic, seconds: by it the readings of counters keep their distance.
+    """
+
+    def __init__(self, nvml: Nvml, clock: Callable[[], float] = time.monotonic) -> None:
         self._nvml = nvml
+        self._clock = clock
         self._handles: dict[str, Handle] = {}
         self._boards: dict[str, Handle] = {}
         self._gpm: dict[str, _Counters | None] = {}
@@ -187,7 +192,7 @@ class Reader:
         if not self._reported(lambda: self._nvml.gpm_supported(board)):
             return None
         instance = device.gi
-        return self._reported(lambda: _Counters(self._nvml, board, instance))
+        return self._reported(lambda: _Counters(self._nvml, board, instance, self._clock))
 
     def board(self, device: Device) -> BoardReading:
         """Figures of the whole board that the device is on; what is not reported is None.
@@ -234,13 +239,14 @@ class Reader:
 class _Counters:
     """A board's counters for one MIG instance, read again and again."""
 
-    def __init__(self, nvml: Nvml, board: Handle, gpu_instance: int) -> None:
+    def __init__(self, nvml: Nvml, board: Handle, gpu_instance: int, clock: Callable[[], float]) -> None:
         """Raises:
         NvmlError: it has no room for them; what it gave is given back.
         """
         self._nvml = nvml
         self._board = board
         self._gpu_instance = gpu_instance
+        self._clock = clock
         self._samples: list[Any] = [nvml.gpm_alloc()]
         try:
             self._samples.append(nvml.gpm_alloc())
@@ -252,7 +258,7 @@ class _Counters:
 
     def utilisation(self) -> float | None:
         """Since the last call, or what that gave, where it was just now; None at the first."""
-        now = time.monotonic()
+        now = self._clock()
         earlier, later = self._samples
         if self._read_at is None:
             self._nvml.gpm_sample(self._board, self._gpu_instance, earlier)

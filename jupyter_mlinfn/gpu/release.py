@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -171,11 +170,12 @@ async def _settled(
 ) -> int | None:
     """Bytes in use once as much came back as is expected, or once they have gone down and stay put,
     or when the time is up."""
-    deadline = time.monotonic() + limit
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + limit
     last = await _total(used, limit)
-    since = time.monotonic()
+    since = clock()
     while before is not None and last is not None:
-        now = time.monotonic()
+        now = clock()
         came = before - last
         if now >= deadline or (expected is not None and came >= expected):
             break
@@ -184,5 +184,5 @@ async def _settled(
         await asyncio.sleep(min(_PAUSE, deadline - now))
         reading = await _total(used, limit)
         if reading != last:
-            last, since = reading, time.monotonic()
+            last, since = reading, clock()
     return last

@@ -65,6 +65,10 @@ class Picture:
     processes: Processes = field(default_factory=Processes)
 
 
+Wait = Callable[[threading.Condition, float], object]
+"""Waits on a condition that is held: until it is notified, or so many seconds."""
+
+
 class Sampler:
     """All methods return at once and may be called from any thread.
 
@@ -75,6 +79,7 @@ class Sampler:
         accounting: keep one reading a minute going when nobody reads.
         clock: monotonic, seconds.
         wall: seconds since the epoch.
+        wait: how the thread waits for the next reading, by that clock.
     """
 
     def __init__(
@@ -88,6 +93,7 @@ class Sampler:
         accounting: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        wait: Wait = threading.Condition.wait,
     ) -> None:
         self._inquiry = inquiry
         self._watchdog = watchdog
@@ -96,6 +102,7 @@ class Sampler:
         self._measured = measured
         self._accounting = accounting
         self._clock = clock
+        self._wait = wait
         self.history = History(clock, wall)
         # Held for moments only, never while the driver is called.
         self._lock = threading.Condition()
@@ -200,7 +207,7 @@ class Sampler:
             while (pause := self._step()) is not None:
                 with self._lock:
                     if not self._poked:
-                        self._lock.wait(max(0.0, pause))
+                        self._wait(self._lock, max(0.0, pause))
                     self._poked = False
         except Exception:
             # A page must not be left with figures that never change again.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +17,7 @@ from .models import Device, Program
 from .nvml import Nvml
 from .processes import ProcessMap
 from .release import Programs, kernels_of, release
-from .sampler import Picture, Sampler
+from .sampler import Picture, Sampler, Wait
 from .watchdog import Watchdog
 
 _log = logging.getLogger(__name__)
@@ -39,6 +41,8 @@ class GpuService:
         driver_known: see `room.GpuRoom`.
         accounting: keep the account of use, which takes one reading a minute.
         server: see `ProcessMap`.
+        clock: monotonic, seconds.
+        wait: see `Sampler`.
     """
 
     def __init__(
@@ -50,20 +54,24 @@ class GpuService:
         accounting: bool = True,
         environment: Mapping[str, str] | None = None,
         server: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wait: Wait = threading.Condition.wait,
     ) -> None:
-        watchdog = Watchdog()
+        watchdog = Watchdog(clock)
         self._programs = programs
         self._changed = changed
         self._accounting = accounting
         self.sampler = Sampler(
-            Inquiry(Nvml(watchdog), environment),
+            Inquiry(Nvml(watchdog), environment, clock=clock),
             watchdog,
             ProcessMap(environment=environment, server=server).resolve,
             changed=lambda _: self._on_loop(self._look_again),
             measured=lambda seen: self._on_loop(self._account, seen),
             accounting=accounting,
+            clock=clock,
+            wait=wait,
         )
-        self.ledger = Ledger(accounting=accounting)
+        self.ledger = Ledger(accounting=accounting, clock=clock)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: asyncio.Future[list[Program]] | None = None
         self._running_since = float("-inf")
@@ -159,9 +167,9 @@ class GpuService:
         return (None, None) if picture.state.kind == "no_library" else None
 
     async def _list_programs(self) -> list[Program]:
-        loop = asyncio.get_running_loop()
-        if self._running is None or loop.time() - self._running_since > _PROGRAMS_FRESH:
-            self._running_since = loop.time()
+        now = self.sampler.now()
+        if self._running is None or now - self._running_since > _PROGRAMS_FRESH:
+            self._running_since = now
             self._running = asyncio.ensure_future(self._ask_programs())
         return await asyncio.shield(self._running)
 

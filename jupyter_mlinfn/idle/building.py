@@ -11,6 +11,7 @@ from .account import Account
 from .around import Around
 from .clocks import Clocks
 from .config import IdleConfig
+from .ending import Limits
 from .heard import Heard
 from .hub import HubClient, HubPlace
 from .hubside import HubSide
@@ -37,14 +38,16 @@ def build(
     changed: Callable[[], None],
     last_stop: LastStop,
     others: Others,
+    clocks: Clocks,
+    limits: Limits | None = None,
 ) -> IdleService:
     """The service of one server; see `room.IdleRoom`."""
     log = server.log
-    clocks = Clocks()
     policy, culler = policies.read(config, environment, log.warning)
-    side = ServerSide(server, clocks, kernels.source.title_of)
+    limits = limits or Limits()
+    side = ServerSide(server, clocks, kernels.source.title_of, end_limit=limits.end)
     timeouts = [each for each in (policy.timeout, culler.timeout) if each]
-    watched = watch(server, kernels, config, environment, marker, min(timeouts, default=None))
+    watched = watch(server, kernels, config, environment, marker, min(timeouts, default=None), clocks)
     account = Account(
         watched.sources,
         started=started,
@@ -79,7 +82,9 @@ def build(
         hub = HubSide(report, clocks, culler, every)
         around.may_stop = MayStop(report.client, log).ask
         around.ends_later.append(report.close)
-    return IdleService(account, policy, culler, around, started=started, hub=hub, clocks=clocks)
+    return IdleService(
+        account, policy, culler, around, started=started, hub=hub, clocks=clocks, limits=limits
+    )
 
 
 def _report(

@@ -45,6 +45,9 @@ class Limits:
         write: for the reason, to a storage that may hang.
         stop: that the hub has to end this process once it agreed.
         tell: that pages have to read what was saved and kept, of the spare time of the above.
+        outside: for the reason where somebody else stops this server: they may give it one second before
+            worse (KubeSpawner, `delete_grace_period`).
+        end: that the server has to end in order; Jupyter kills a kernel that ignores it after 5.
     """
 
     save: float = 20.0
@@ -55,6 +58,8 @@ class Limits:
     write: float = 5.0
     stop: float = 30.0
     tell: float = 1.0
+    outside: float = 0.5
+    end: float = 30.0
 
     @property
     def hold_off(self) -> float:

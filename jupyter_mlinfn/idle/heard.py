@@ -8,6 +8,7 @@ from typing import Any
 
 from jupyter_server.utils import ensure_async
 
+from .clocks import Clocks
 from .observers.kernels import observe
 from .sources.gateway import GatewayKernelSource
 from .sources.kernels import KernelSource, Name
@@ -25,7 +26,7 @@ class Heard:
     end: Callable[[], None]
 
 
-def hear_kernels(server: Any) -> Heard:
+def hear_kernels(server: Any, clocks: Clocks) -> Heard:
     """Begin to hear the kernels of a `ServerApp`; those behind a gateway are asked instead."""
     manager = server.kernel_manager
 
@@ -41,9 +42,11 @@ def hear_kernels(server: Any) -> Heard:
         return list(await ensure_async(manager.list_kernels()))
 
     if server.gateway_config.gateway_enabled:
-        behind = GatewayKernelSource(models, names)
+        behind = GatewayKernelSource(models, names, clock=clocks.monotonic, wall=clocks.wall)
         return Heard(behind, behind.close)
     # The user is told which ones Jupyter Server will shut.
     culled = getattr(manager, "cull_idle_timeout", 0) > 0
-    here = KernelSource(lambda kernel_id: kernel_id in manager, names, always_named=culled)
+    here = KernelSource(
+        lambda kernel_id: kernel_id in manager, names, clock=clocks.monotonic, always_named=culled
+    )
     return Heard(here, observe(manager, here))

@@ -19,10 +19,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote, unquote, urlsplit
@@ -35,7 +34,8 @@ from ..errors import (
     NotAllowedError,
     NotFoundError,
 )
-from ..times import iso, utc_now
+from ..times import iso
+from .clocks import Clocks
 
 if TYPE_CHECKING:
     import httpx
@@ -133,11 +133,15 @@ class HubClient:
 
     Args:
         answers_within: seconds for one answer.
+        clocks: default: the machine's.
     """
 
-    def __init__(self, place: HubPlace, *, answers_within: float = ANSWERS_WITHIN) -> None:
+    def __init__(
+        self, place: HubPlace, *, answers_within: float = ANSWERS_WITHIN, clocks: Clocks | None = None
+    ) -> None:
         self.place = place
         self._answers_within = answers_within
+        self._clocks = clocks or Clocks()
         self._client: asyncio.Future[httpx.AsyncClient] | None = None
         self._ahead = timedelta(0)
         """The hub's clock before ours."""
@@ -156,7 +160,7 @@ class HubClient:
             MlinfnError: it is not reported; see the class.
         """
         what = "Your activity could not be reported to the hub."
-        if at - utc_now() > FURTHEST_AHEAD:
+        if at - self._now() > FURTHEST_AHEAD:
             raise BadInputError(
                 what,
                 reason=f"{iso(at)} is more than {FURTHEST_AHEAD.seconds // 60} minutes ahead.",
@@ -170,7 +174,8 @@ class HubClient:
         if answer.is_success:
             return
         if answer.status_code == 400:
-            raise BadInputError(what, reason=_reason(answer) + _clocks_differ(answer), hint=_ASK_ADMIN)
+            apart = _clocks_differ(answer, self._now())
+            raise BadInputError(what, reason=_reason(answer) + apart, hint=_ASK_ADMIN)
         raise self._refused(answer, what, "users:activity!user")
 
     async def _report(self, at: datetime, what: str, patience: float) -> httpx.Response:
@@ -260,16 +265,16 @@ class HubClient:
         client = await self._connect(what)
         import httpx
 
-        until = time.monotonic() + patience
+        until = self._clocks.now() + patience
         pause = _FIRST_PAUSE
         while True:
             try:
                 limit = within or self._answers_within
-                sent = utc_now()
+                sent = self._now()
                 asking = client.request(method, _without_socket(url), json=json, timeout=limit)
                 # httpx's own limit starts anew with each byte.
                 answer = await asyncio.wait_for(asking, limit)
-                self._ahead = _ahead(answer, sent, utc_now())
+                self._ahead = _ahead(answer, sent, self._now())
                 if answer.status_code != 429 and answer.status_code < 500:
                     return answer
                 reason = _reason(answer)
@@ -277,13 +282,16 @@ class HubClient:
                 reason = f"no answer within {limit:.0f} s"
             except httpx.HTTPError as error:
                 reason = f"{type(error).__name__}: {error}".rstrip(": ")
-            left = until - time.monotonic()
+            left = until - self._clocks.now()
             if left <= 0:
                 raise DependencyError(
                     what, reason=f"The hub does not answer: {reason}", hint="It is tried again by itself."
                 )
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clocks.wall(), timezone.utc)
 
     async def _connect(self, what: str) -> httpx.AsyncClient:
         if self._client is None or (self._client.done() and self._client.exception() is not None):
@@ -352,10 +360,10 @@ def _ahead(answer: httpx.Response, sent: datetime, received: datetime) -> timede
     return apart if abs(apart) > SAME_CLOCK else timedelta(0)
 
 
-def _clocks_differ(answer: httpx.Response) -> str:
+def _clocks_differ(answer: httpx.Response, now: datetime) -> str:
     """What the hub's clock says against ours, where that explains a refusal."""
     try:
-        apart = (utc_now() - parsedate_to_datetime(answer.headers["Date"])).total_seconds()
+        apart = (now - parsedate_to_datetime(answer.headers["Date"])).total_seconds()
     except (KeyError, ValueError, TypeError):
         return ""
     return f" This server's clock is {apart:+.0f} s from the hub's." if abs(apart) > 10 else ""

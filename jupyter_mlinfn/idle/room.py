@@ -8,10 +8,10 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from .clocks import Clocks
 from .heard import Heard, hear_kernels
 from .others import Others
 from .sources.belonging import mark
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .config import IdleConfig
+    from .ending import Limits
     from .for_session import ForSession
     from .last_stop import LastStop
     from .service import IdleService
@@ -42,6 +43,8 @@ class IdleRoom:
         server: the `ServerApp`; None for a command line, where nothing is idle.
         changed: what pages have to read is another.
         state, anchor: where the record of a stop is written; see `last_stop.LastStop`.
+        clocks: by which this room goes; default: the machine's.
+        limits: of an end; default: those of `ending.Limits`.
 
     Attributes:
         others: other rooms; set before the server starts.
@@ -55,6 +58,8 @@ class IdleRoom:
         changed: Callable[[], None] = lambda: None,
         state: Path,
         anchor: Path,
+        clocks: Clocks | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._config = config
         self._server = server
@@ -67,7 +72,9 @@ class IdleRoom:
             os.environ[PID_VARIABLE] = str(os.getpid())
         self._changed = changed
         self._state, self._anchor = state, anchor
-        self._started = time.monotonic()
+        self._clocks = clocks or Clocks()
+        self._limits = limits
+        self._started = self._clocks.now()
         self._heard: Heard | None = None
         self._service: IdleService | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -90,6 +97,8 @@ class IdleRoom:
                     changed=self._changed,
                     last_stop=self.last_stop(),
                     others=self.others,
+                    clocks=self._clocks,
+                    limits=self._limits,
                 )
         return self._service
 
@@ -123,7 +132,7 @@ class IdleRoom:
 
     def _hear(self) -> Heard:
         if self._heard is None:
-            self._heard = hear_kernels(self._server)
+            self._heard = hear_kernels(self._server, self._clocks)
             self._heard.source.listener = lambda: self.others.moved()
         return self._heard
 

@@ -11,11 +11,9 @@ from typing import Any
 
 from .clocks import Clocks
 from .deadlines import IdleKernel, ServerRules
+from .ending import Limits
 
 _log = logging.getLogger(__name__)
-
-END_LIMIT = 30.0
-"""Seconds that a server has to end in order; Jupyter kills a kernel that ignores it after 5."""
 
 EXIT_LIMIT = 2.0
 """Seconds for the interpreter to exit when all has ended in order."""
@@ -27,6 +25,7 @@ class ServerSide:
     Args:
         server: the `ServerApp`; None: there is none.
         title_of: what the user knows a kernel by; None where that is not known.
+        end_limit: seconds that it has to end in order.
     """
 
     def __init__(
@@ -34,9 +33,12 @@ class ServerSide:
         server: Any,
         clocks: Clocks | None = None,
         title_of: Callable[[str], str | None] = lambda _: None,
+        *,
+        end_limit: float = Limits.end,
     ) -> None:
         self._server = server
         self._title_of = title_of
+        self._end_limit = end_limit
         self._clocks = clocks or Clocks()
 
     def rules(self) -> ServerRules:
@@ -89,9 +91,9 @@ class ServerSide:
 
     def _end_by_force(self) -> None:
         main = threading.main_thread()
-        main.join(END_LIMIT)
+        main.join(self._end_limit)
         if main.is_alive():
-            _log.warning("This server did not end in %.0f s: it ends now.", END_LIMIT)
+            _log.warning("This server did not end in %.0f s: it ends now.", self._end_limit)
         else:
             # Python waits at its exit for threads of others, which may wait for work for ever.
             threading.Event().wait(EXIT_LIMIT)

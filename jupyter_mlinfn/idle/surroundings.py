@@ -15,12 +15,8 @@ from .pages import Pages
 if TYPE_CHECKING:
     from .service import IdleService
 
-QUICKLY = 0.5
-"""Seconds: whoever stops this server may give it one before worse (KubeSpawner, `delete_grace_period`)."""
-
-
 _NAMED_WITHIN = 0.2
-"""Seconds of that for the names of notebooks, which a gateway may have to be asked for."""
+"""Seconds for the names of notebooks, which a gateway may have to be asked for; of `Limits.outside` too."""
 
 TOLD = 500
 """Documents that are written down, of those that pages tell of: whoever invents pages and documents
@@ -138,9 +134,11 @@ async def note_stop_of_others(service: IdleService) -> None:
         await _write(service, await record(service, reason))
 
     try:
-        await asyncio.wait_for(note(), QUICKLY)
+        await asyncio.wait_for(note(), ending.limits.outside)
     except asyncio.TimeoutError:
-        service.around.log.warning("The storage did not take in %.1f s why this server is stopped.", QUICKLY)
+        service.around.log.warning(
+            "The storage did not take in %.1f s why this server is stopped.", ending.limits.outside
+        )
     except OSError as error:
         service.around.log.warning(
             "Why this server is stopped could not be written to the storage: %r", error

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from .clocks import Clocks
 from .config import IdleConfig
 from .heard import Heard
 from .models import Busy, Source
@@ -46,6 +47,7 @@ def watch(
     environment: Mapping[str, str],
     marker: str,
     timeout: float | None,
+    clocks: Clocks,
 ) -> Watched:
     """Begin to observe a server, whose extensions are loaded.
 
@@ -54,7 +56,8 @@ def watch(
         marker: what its processes bear, see `belonging.mark`.
         timeout: the shortest that is known, seconds; short ones are for those who try it out.
     """
-    watched = Watched(PageSource())
+    clock, wall = clocks.monotonic, clocks.wall
+    watched = Watched(PageSource(clock=clock))
     watched.busy = kernels.source.busy
     watched.ends.append(kernels.end)
     whose: Found = scope(environment, os.getpid(), os.getppid())
@@ -67,11 +70,12 @@ def watch(
         cpu_per_minute=config.idle_cpu_threshold,
         bytes_per_minute=config.idle_bytes_threshold,
         monitors=MONITORS | set(config.idle_monitors),
+        clock=clock,
     )
     walk_every = min(WALK_EVERY, max(1.0, timeout / 8)) if timeout else WALK_EVERY
     processes = ProcessSource(walk, walk_every=walk_every)
     watched.ends.append(processes.close)
-    proxied = ProxiedSource(config.idle_proxied_ignored)
+    proxied = ProxiedSource(config.idle_proxied_ignored, clock=clock)
     replaced = set(REPLACED)
     ended = proxied_observer.observe(server.web_app, proxied)
     if ended is not None:
@@ -79,10 +83,10 @@ def watch(
         replaced.add(PROXY)
     watched.sources += [
         kernels.source,
-        TerminalSource(lambda: devices(server)),
+        TerminalSource(lambda: devices(server), clock=clock, wall=wall),
         processes,
         watched.page,
         proxied,
-        StockSource(server.web_app.settings, replaced=replaced),
+        StockSource(server.web_app.settings, replaced=replaced, clock=clock, wall=wall),
     ]
     return watched

@@ -1,7 +1,7 @@
 """Who runs a job: a lease with a heartbeat, so that a killed server's jobs can be taken up.
 
 filelock's lease is released at once where its holder is seen to be dead (same host, process
-gone), and otherwise when its file was not touched for `DURATION` seconds of the observer's own
+gone), and otherwise when its file was not touched for `duration()` seconds of the observer's own
 clock, so that clocks that differ between hosts do no harm:
 https://py-filelock.readthedocs.io/en/latest/concepts.html
 """
@@ -13,9 +13,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-DURATION = float(os.environ.get("MLINFN_LEASE_SECONDS") or 30)
-"""Seconds without a heartbeat after which a job counts as interrupted. All servers that share a
-volume need the same: filelock refuses a lease of another duration."""
+
+def duration() -> float:
+    """Seconds without a heartbeat after which a job counts as interrupted. All servers that share a
+    volume need the same: filelock refuses a lease of another duration."""
+    return float(os.environ.get("MLINFN_LEASE_SECONDS") or 30)
 
 
 class Lease:
@@ -32,7 +34,7 @@ class Lease:
 
         self._lease = SoftFileLease(
             file,
-            lease_duration=DURATION,
+            lease_duration=duration(),
             on_compromise=lambda _: on_lost(),
             thread_local=False,
         )

@@ -13,15 +13,12 @@ from ..errors import ConflictError, MlinfnError, NotFoundError
 from ..times import now
 from ..uninterrupted import to_the_end
 from .journal import Journal
-from .lease import DURATION, Lease
+from .lease import Lease, duration
 from .models import ACTIVE, ENDED, Job, Work
 from .running import RunningJob
 
 _KEPT = 50
 """Ended jobs that are kept with their logs."""
-
-_LOOKED_EVERY = DURATION / 3
-"""Seconds between two looks whether the jobs of others still have a heart that beats."""
 
 _ENDS_WITHIN = 5.0
 """Seconds that the end of the server waits for a job that is being cleared up after."""
@@ -320,7 +317,7 @@ class JobManager:
         if not await asyncio.to_thread(lease.take):
             raise ConflictError(
                 f"{job.title}: another of your servers is doing this.",
-                hint=f"Use that server, or try again {DURATION:.0f} seconds after it has stopped.",
+                hint=f"Use that server, or try again {duration():.0f} seconds after it has stopped.",
             )
         return lease
 
@@ -354,7 +351,8 @@ class JobManager:
 
     async def _watch_orphans(self) -> None:
         while self._orphans:
-            await asyncio.sleep(_LOOKED_EVERY)
+            # As often as a heart beats.
+            await asyncio.sleep(duration() / 3)
             await self._look_at_orphans()
 
     async def _look_at_orphans(self) -> None:

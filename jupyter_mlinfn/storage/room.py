@@ -24,6 +24,7 @@ class StorageRoom:
         environments: the user's own.
         private_dir, shared: the traits of the folder that lasts and of the shared environments.
         changed: there is something new to read.
+        wall, monotonic: clocks, seconds.
     """
 
     def __init__(
@@ -35,11 +36,14 @@ class StorageRoom:
         private_dir: str = "",
         shared: Sequence[str] = (),
         changed: Callable[[], None] = lambda: None,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config, self._root, self._environments = config, root, environments
         self._private_dir, self._shared = private_dir, shared
         self._changed = changed
-        self._epoch, self._monotonic = time.time(), time.monotonic()
+        self._wall, self._monotonic = wall, monotonic
+        self._started = wall(), monotonic()
         self._service: StorageService | None = None
         self.made: Callable[[StorageService], None] = lambda service: None
         """Called with the service before anybody else has it."""
@@ -74,9 +78,10 @@ class StorageRoom:
     def since(self) -> float:
         """When this server started, seconds since the epoch, by the clock that files bear: one that was
         set back since would make them older than the server."""
-        now = time.time() - (time.monotonic() - self._monotonic)
+        epoch, moment = self._started
+        now = self._wall() - (self._monotonic() - moment)
         # The kernel's clock for files is some milliseconds behind.
-        return min(self._epoch, now) - 1.0
+        return min(epoch, now) - 1.0
 
     async def close(self) -> None:
         """Waits for no storage."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -11,11 +12,11 @@ from tests.support.nvml_client import Client
 
 
 @pytest.fixture
-def new_client(driver: SimulatedDriver) -> Iterator[Callable[[], Client]]:
+def new_client(driver: SimulatedDriver) -> Iterator[Callable[..., Client]]:
     made: list[Client] = []
 
-    def make() -> Client:
-        made.append(Client(driver))
+    def make(**more: Any) -> Client:
+        made.append(Client(driver, **more))
         return made[-1]
 
     yield make
@@ -24,7 +25,7 @@ def new_client(driver: SimulatedDriver) -> Iterator[Callable[[], Client]]:
 
 
 @pytest.fixture
-def ask(new_client: Callable[[], Client]) -> Client:
+def ask(new_client: Callable[..., Client]) -> Client:
     """A client that has initialised."""
     client = new_client()
     assert client("nvmlInit()") is None

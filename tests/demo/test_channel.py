@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import KernelManager
 from rattler import (
@@ -29,7 +30,7 @@ from rattler import (
 )
 from rattler.exceptions import SolverError
 
-from jupyter_mlinfn.demo.channel import build_channel
+from jupyter_mlinfn.demo.channel import build_channel, default_folder
 from jupyter_mlinfn.demo.interpreter import describe
 from jupyter_mlinfn.demo.package import PLACEHOLDER, PackageDefinition, PackageFile, write_package
 
@@ -37,6 +38,8 @@ from ..support.patience import PATIENCE
 
 SPECS = ("python", "ipykernel", "pip", "mlinfn-hello", "mlinfn-units", "mlinfn-echo", "mlinfn-registered")
 DEBIAN = Path("/usr/bin/python3")
+KEPT = default_folder().with_name("tests")
+"""What takes long to make, and is the same the next time."""
 
 LOOK_INSIDE = """
 import bz2, ctypes, decimal, json, lzma, site, sqlite3, ssl, sys, sysconfig, uuid, zlib
@@ -54,27 +57,33 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def debian_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment on the system's Python, with ipykernel."""
+def debian_python() -> Path:
+    """A virtual environment on the system's Python, with ipykernel: made once, and kept as the channel is."""
     if not Path("/etc/debian_version").exists() or not DEBIAN.exists():
         pytest.skip("this system has no Debian Python")
-    folder = tmp_path_factory.mktemp("debian")
-    made = subprocess.run([str(DEBIAN), "-m", "venv", str(folder)], capture_output=True, text=True)
-    if made.returncode != 0:
-        pytest.skip("the system's Python has no venv (Debian: python3-venv)")
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "ipykernel"]
-    subprocess.run(pip, check=True)
+    version = _run(DEBIAN, "-c", "import platform; print(platform.python_version())").strip()
+    KEPT.mkdir(parents=True, exist_ok=True)
+    folder, done = KEPT / f"debian-{version}", KEPT / f"debian-{version}.done"
+    with FileLock(KEPT / ".lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            made = subprocess.run([str(DEBIAN), "-m", "venv", str(folder)], capture_output=True, text=True)
+            if made.returncode != 0:
+                pytest.skip("the system's Python has no venv (Debian: python3-venv)")
+            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "ipykernel"]
+            subprocess.run(pip, check=True)
+            done.touch()
     return folder / "bin" / "python"
 
 
 @pytest.fixture(scope="module", params=["running", "debian"])
-def channel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def channel(request: pytest.FixtureRequest) -> Path:
     """The running interpreter's channel, then that of Debian's Python."""
     if request.param == "running":
         found: Path = request.getfixturevalue("demo_channel")
         return found
     python = request.getfixturevalue("debian_python")
-    return build_channel(tmp_path_factory.mktemp("channels"), python=python)
+    return build_channel(KEPT, python=python)
 
 
 @pytest.fixture(scope="module")
@@ -243,13 +252,15 @@ def _version(records: Any, name: str) -> str:
     return next(str(record.version) for record in records if record.name.source == name)
 
 
-def test_equal_input_gives_equal_packages_once(tmp_path: Path) -> None:
+def test_equal_input_gives_equal_packages_once(demo_channel: Path, tmp_path: Path) -> None:
     said: list[str] = []
     first = build_channel(tmp_path / "a", log=said.append)
-    second = build_channel(tmp_path / "b")
+    assert len(said) == 2
     files = sorted(path.relative_to(first) for path in first.rglob("*.conda"))
     assert len(files) > 30
-    assert [(first / path).read_bytes() for path in files] == [(second / path).read_bytes() for path in files]
+    assert files == sorted(path.relative_to(demo_channel) for path in demo_channel.rglob("*.conda"))
+    # That one was built before, by another process or for other tests.
+    assert [path for path in files if (first / path).read_bytes() != (demo_channel / path).read_bytes()] == []
     said.clear()
     before = {path: path.stat().st_mtime_ns for path in first.rglob("*.conda")}
     assert build_channel(tmp_path / "a", log=said.append) == first

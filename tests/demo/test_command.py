@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,14 @@ from jupyter_mlinfn.errors import BadInputError
 from tests.support.server import hear_ends
 
 from ..support.patience import PATIENCE
+from ..support.ports import reserved_port
+from ..support.slim_channel import build_slim_channel
+
+
+@pytest.fixture(scope="module")
+def slim_channel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For demos of which nobody uses the environment."""
+    return build_slim_channel(tmp_path_factory.mktemp("channels") / "slim")
 
 
 @contextmanager
@@ -34,14 +43,17 @@ def _demo(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], st
     cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     environment = os.environ | {"HOME": str(home), "XDG_CACHE_HOME": cache, "TMPDIR": str(home)}
     command = [sys.executable, "-m", "jupyter_mlinfn.cli", "demo", "--no-browser", *options]
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=hear_ends,
-    ) as process:
+    with (
+        reserved_port() as port,
+        subprocess.Popen(
+            [*command, f"--port={port}"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=hear_ends,
+        ) as process,
+    ):
         assert process.stdout is not None
         lines: list[str] = []
         try:
@@ -91,20 +103,22 @@ def test_a_demo_is_served_and_ends_without_a_trace(demo_channel: Path, tmp_path:
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGHUP])
 def test_however_it_is_ended_no_server_is_left(
-    demo_channel: Path, tmp_path: Path, end: signal.Signals
+    slim_channel: Path, tmp_path: Path, end: signal.Signals
 ) -> None:
-    with _demo(tmp_path, "--offline") as (process, address, _):
+    with _demo(tmp_path, "--channel", slim_channel.as_uri()) as (process, address, _):
+        assert len(list(tmp_path.glob("mlinfn-demo-*"))) == 1
+        assert _ask(address, "api/status")["started"]
         process.send_signal(end)
         assert process.wait(PATIENCE) == 0
-    with pytest.raises(urllib.error.URLError, match="refused"):
-        _ask(address, "api/status")
+        with pytest.raises(urllib.error.URLError, match="refused"):
+            _ask(address, "api/status")
     assert list(tmp_path.glob("mlinfn-demo-*")) == []
 
 
-def test_a_kept_demo_is_taken_up_again(demo_channel: Path, tmp_path: Path) -> None:
+def test_a_kept_demo_is_taken_up_again(slim_channel: Path, tmp_path: Path) -> None:
     folder = tmp_path / "kept"
     for first in (True, False):
-        with _demo(tmp_path, "--dir", str(folder), "--channel", demo_channel.as_uri()) as (process, _, lines):
+        with _demo(tmp_path, "--dir", str(folder), "--channel", slim_channel.as_uri()) as (process, _, lines):
             assert any("is made" in line for line in lines) == first
             assert (folder / "work/private/note.txt").exists() is not first
             assert not (folder / "work/lost.txt").exists()
@@ -141,5 +155,6 @@ def test_a_silent_channel_is_told(demo_channel: Path, tmp_path: Path) -> None:
     gone = (tmp_path / "gone").as_uri()
     _, problem = answering_channels([demo_channel.as_uri(), gone])
     assert problem == f"The channel {gone} does not answer."
-    _, problem = answering_channels(["http://127.0.0.1:9/nobody"])
-    assert problem == "The channel http://127.0.0.1:9/nobody does not answer."
+    with reserved_port() as port:
+        _, problem = answering_channels([f"http://127.0.0.1:{port}/nobody"])
+    assert problem == f"The channel http://127.0.0.1:{port}/nobody does not answer."

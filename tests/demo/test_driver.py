@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,10 @@ from jupyter_mlinfn.demo.driver import (
 from jupyter_mlinfn.demo.driver.build import OPTIONS, SOURCE, built_library, compiler
 from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID, A100_UUID, H100_SLICE_UUID
 from jupyter_mlinfn.errors import DependencyError
-from tests.support.gpu import FIRST_PID, GIB, MIB, environment_of, run_python
+from tests.support.gpu import FIRST_PID, GIB, MIB, environment_of
+from tests.support.gpu_process import run_python
 from tests.support.nvml_client import Client
+from tests.support.patience import wait_for
 
 
 def test_the_source_compiles_without_a_warning(tmp_path: Path) -> None:
@@ -226,7 +227,12 @@ def test_holding_memory_where_there_is_no_simulated_gpu(monkeypatch: pytest.Monk
 
 def test_gpm_of_a_mig_instance(ask: Client, driver: SimulatedDriver) -> None:
     assert ask("nvmlGpmQueryDeviceSupport(board()).isSupportedDevice") == 0
-    driver.write(h100_mig())
+    hopper = h100_mig()
+
+    def write(**apart: int) -> None:
+        driver.write(replace(hopper, boards=[replace(hopper.boards[0], **apart)]))
+
+    write(gpm_apart=86_400_000)
     assert ask("nvmlGpmQueryDeviceSupport(board()).isSupportedDevice") == 1
     ask("samples := [nvmlGpmSampleAlloc(), nvmlGpmSampleAlloc()]")
     ask("asked := c_nvmlGpmMetricsGet_t(version=1, numMetrics=2, sample1=samples[0], sample2=samples[1])")
@@ -235,8 +241,16 @@ def test_gpm_of_a_mig_instance(ask: Client, driver: SimulatedDriver) -> None:
     ask("taken := nvmlGpmMigSampleGet(board(), 9, samples[1])")
     figures = "[[m.nvmlReturn, m.value] for m in nvmlGpmMetricsGet(asked).metrics[:2]]"
     assert ask(figures) == [[21, 0.0], [3, 0.0]]  # too short a time between them, and a figure that it lacks
-    time.sleep(0.11)  # what GPM itself needs between two samples
-    ask("taken := nvmlGpmMigSampleGet(board(), 9, samples[1])")
+    write(gpm_apart=0)
     assert ask(figures) == [[0, 42.0], [3, 0.0]]
+    # As it is by itself: after a tenth of a second.
+    write()
+    ask("taken := nvmlGpmMigSampleGet(board(), 9, samples[0])")
+
+    def later() -> bool:
+        ask("taken := nvmlGpmMigSampleGet(board(), 9, samples[1])")
+        return bool(ask(figures) == [[0, 42.0], [3, 0.0]])
+
+    wait_for(later)
     assert ask("nvmlGpmMigSampleGet(board(), 4, samples[1])") == {"code": Code.INVALID_ARGUMENT}
     assert ask(f"nvmlDeviceGetName(nvmlDeviceGetHandleByUUID('{H100_SLICE_UUID}'))").endswith("MIG 1g.10gb")

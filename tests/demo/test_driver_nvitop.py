@@ -15,7 +15,8 @@ import pytest
 
 from jupyter_mlinfn.demo.driver import Board, Mig, Process, SimulatedDriver, a100_mig
 from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID
-from tests.support.gpu import FINE, GIB, MIB, Scenario, played, run_python
+from tests.support.gpu import FINE, GIB, MIB, Scenario, played
+from tests.support.gpu_process import run_python
 
 NVITOP = """
 import json, sys
@@ -54,6 +55,7 @@ def test_nvitop_tells_what_the_scenario_says(scenario: Scenario, tmp_path: Path)
         for device in (board.migs or (board,))
         if device.access != "hidden"
     ]
+    assert wanted
     with played(scenario, tmp_path / "driver") as simulated:
         boards = list(scenario.driver.boards)
         told = _told(

@@ -21,13 +21,12 @@ from jupyter_mlinfn.demo.driver import (
 from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID, A100_UUID
 from tests.support.gpu import FIRST_PID, MIB
 from tests.support.nvml_client import Client
-from tests.support.server import wait_for
 
-from ..support.patience import PATIENCE
+from ..support.patience import PATIENCE, wait_for
 
 
 @pytest.mark.parametrize("code", [Code.DRIVER_NOT_LOADED, Code.LIB_RM_VERSION_MISMATCH, Code.NO_PERMISSION])
-def test_initialising_fails(code: Code, new_client: Callable[[], Client], driver: SimulatedDriver) -> None:
+def test_initialising_fails(code: Code, new_client: Callable[..., Client], driver: SimulatedDriver) -> None:
     client = new_client()
     driver.write(replace(a100_mig(), faults=[Fault("nvmlInit", code)]))
     assert client("nvmlInit()") == {"code": code}
@@ -90,10 +89,10 @@ def test_the_driver_goes_and_comes(ask: Client, driver: SimulatedDriver) -> None
 
 
 def test_the_library_comes_while_a_process_runs(
-    new_client: Callable[[], Client], driver: SimulatedDriver
+    new_client: Callable[..., Client], driver: SimulatedDriver
 ) -> None:
     driver.remove_library()
-    client = new_client()
+    client = new_client(fresh=True)
     assert client("nvmlInit()") == {"code": 12}
     driver.install_library()
     assert client("nvmlInit()") is None
@@ -105,13 +104,14 @@ def test_a_call_takes_its_time(ask: Client, driver: SimulatedDriver) -> None:
     driver.write(replace(a100_mig(), hangs={"nvmlDeviceGetMemoryInfo_v2": 0.3}))
     began = time.monotonic()
     assert ask("used(mine())") == 13 * MIB
-    assert 0.3 <= time.monotonic() - began < 5
+    # No machine is too slow for this.
+    assert time.monotonic() - began >= 0.3
     assert ask("nvmlDeviceGetMemoryInfo(mine()).used") == 13 * MIB
 
 
 @pytest.mark.parametrize("code", [Code.SUCCESS, Code.UNKNOWN])
 def test_a_call_hangs_until_it_is_released(
-    code: Code, new_client: Callable[[], Client], driver: SimulatedDriver
+    code: Code, new_client: Callable[..., Client], driver: SimulatedDriver
 ) -> None:
     one, other = new_client(), new_client()
     for client in (one, other):
@@ -131,7 +131,7 @@ def test_a_call_hangs_until_it_is_released(
     assert driver.driver.hangs == {}
 
 
-def test_a_hanging_process_can_be_killed(new_client: Callable[[], Client], driver: SimulatedDriver) -> None:
+def test_a_hanging_process_can_be_killed(new_client: Callable[..., Client], driver: SimulatedDriver) -> None:
     driver.write(replace(a100_mig(), hangs={"*": math.inf}))
     client = new_client()
 
@@ -148,7 +148,7 @@ def test_a_hanging_process_can_be_killed(new_client: Callable[[], Client], drive
 
 
 def test_calls_are_counted_over_threads_and_processes(
-    new_client: Callable[[], Client], driver: SimulatedDriver
+    new_client: Callable[..., Client], driver: SimulatedDriver
 ) -> None:
     assert not driver.calls()
     clients = [new_client(), new_client()]

@@ -9,12 +9,19 @@ import pytest
 
 from ..support.channel_server import ChannelServer
 from ..support.server import Platform, Server, running
+from ..support.slim_channel import build_slim_channel
+
+
+@pytest.fixture(scope="session")
+def slim_channel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that is a channel with a Python that works and is small; read-only for tests."""
+    return build_slim_channel(tmp_path_factory.mktemp("slim") / "channel")
 
 
 @pytest.fixture
-def channel(demo_channel: Path) -> Iterator[ChannelServer]:
-    """The demo channel behind HTTP, to be made slow or broken."""
-    with ChannelServer(demo_channel) as server:
+def channel(slim_channel: Path) -> Iterator[ChannelServer]:
+    """The slim channel behind HTTP, to be made slow or broken."""
+    with ChannelServer(slim_channel) as server:
         yield server
 
 
@@ -26,6 +33,13 @@ def platform(tmp_path: Path, channel: ChannelServer) -> Platform:
 @pytest.fixture
 def server(platform: Platform) -> Iterator[Server]:
     with running(platform) as server:
+        yield server
+
+
+@pytest.fixture
+def full_server(tmp_path: Path, demo_channel: Path) -> Iterator[Server]:
+    """A server for environments with all the files of a Python."""
+    with running(Platform(tmp_path / "platform", [demo_channel.as_uri()])) as server:
         yield server
 
 

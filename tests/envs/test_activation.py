@@ -78,7 +78,11 @@ def test_a_bad_script_is_named_and_the_rest_still_works(prefix, script, words):
     add_activation(prefix, "a.sh", "export BEFORE=1")
     bad = add_activation(prefix, "b.sh", script)
     add_activation(prefix, "c.sh", "export AFTER=1")
-    activation = activate(prefix, seconds_per_script=1)
+    # A machine may be too busy for the good ones to end within a second, or within ten.
+    for seconds in (1, 10, 100):
+        activation = activate(prefix, seconds_per_script=seconds)
+        if len(activation.warnings) == 1:
+            break
     assert len(activation.warnings) == 1
     assert words in activation.warnings[0]
     assert str(bad) in activation.warnings[0] or words == "replaced PATH"

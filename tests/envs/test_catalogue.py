@@ -16,6 +16,7 @@ from jupyter_mlinfn.envs.kernelspecs import KernelspecWriter
 from jupyter_mlinfn.envs.prefix import disk_usage
 from jupyter_mlinfn.envs.scan import EnvironmentScanner
 
+from ..support.patience import PATIENCE
 from ..support.prefixes import make_prefix, make_python_prefix
 
 
@@ -54,7 +55,7 @@ async def test_a_size_is_measured_again_when_byte_compiling_has_ended(
 
     times = told.times
     BytecodeCompiler(compiled).start(prefix)
-    await asyncio.wait_for(ended.wait(), 60)
+    await asyncio.wait_for(ended.wait(), PATIENCE)
     after = (await looked.look()).environments[0]
 
     assert told.times == times + 1
@@ -63,6 +64,21 @@ async def test_a_size_is_measured_again_when_byte_compiling_has_ended(
     assert measured.size == disk_usage(prefix)[0]
     assert before.size is not None
     assert measured.size > before.size
+
+
+async def test_a_site_may_do_without_byte_code(tmp_path: Path) -> None:
+    wanted, unwanted = (make_python_prefix(tmp_path / name) for name in ("wanted", "unwanted"))
+    for prefix in (wanted, unwanted):
+        (next(prefix.glob("lib/python3*")) / "some.py").write_text("x = 1\n")
+    ended = asyncio.Event()
+    never = BytecodeCompiler(wanted=False)
+    never.start(unwanted)
+    BytecodeCompiler(lambda _: ended.set()).start(wanted)
+    await asyncio.wait_for(ended.wait(), PATIENCE)
+    await never.stop()
+
+    assert list(wanted.rglob("some.*.pyc"))
+    assert not list(unwanted.rglob("*.pyc"))
 
 
 async def test_an_environment_that_cannot_be_measured_is_not_measured_for_ever(
@@ -87,7 +103,7 @@ async def test_an_environment_that_cannot_be_measured_is_not_measured_for_ever(
     found = (await looked.look()).environments
     told.clear()
     looked.measure_missing([*found])
-    await asyncio.wait_for(told.wait(), 30)
+    await asyncio.wait_for(told.wait(), PATIENCE)
     again = (await looked.look()).environments
     looked.measure_missing([*again])
     await looked.close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ class Changing:
         self.server = server
         self.id = env_id
         self.prefix = prefix
+        self.history = prefix.parent / ".mlinfn" / "history" / prefix.name
 
     def site(self, name: str) -> Path:
         return next(self.prefix.glob("lib/python3*/site-packages")) / name
@@ -61,32 +64,57 @@ class Changing:
     def versions(self) -> dict[str, str]:
         return {package["name"]: package["version"] for package in self.details()["packages"]}
 
+    def remove(self) -> None:
+        """It, and the kernels that run in it; where it is not gone by now."""
+        status, answer = self.server.request("DELETE", f"api/mlinfn/envs/{self.id}?stop_kernels=true")
+        assert status == 404 or self.server.ended(answer["job"]["id"])["state"] == "done", answer
+
     def says(self, code: str) -> str:
-        """What the environment's own Python prints."""
+        """What the environment's own Python prints; it writes byte code, as a kernel does."""
         command = [self.prefix / "bin" / "python", "-c", code]
+        writing = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return subprocess.run(
-            command, capture_output=True, text=True, check=False, timeout=PATIENCE
+            command, capture_output=True, text=True, check=False, timeout=PATIENCE, env=writing
         ).stdout.strip()
 
 
-@pytest.fixture
-def platform(tmp_path: Path, demo_channel: Path) -> Platform:
-    return Platform(tmp_path, [demo_channel.as_uri()])
+_numbers = itertools.count(1)
+
+
+def made(server: Server, *specs: str, label: str = "", **more: Any) -> Changing:
+    """An environment of that server, by default with a name that no other has."""
+    job = server.ended(server.create(label or f"Env {next(_numbers)}", specs, **more)["id"])
+    assert job["state"] == "done", job
+    return Changing(server, job["result"]["env_id"], server.platform.environments / job["subject"]["name"])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, slim_channel: Path) -> Iterator[Server]:
+    """One for all tests that leave alone what is not their own environment's."""
+    with running(Platform(tmp_path_factory.mktemp("changes"), [slim_channel.as_uri()])) as server:
+        yield server
 
 
 @pytest.fixture
-def env(platform: Platform) -> Iterator[Changing]:
-    with running(platform) as server:
-        job = server.ended(server.create("My env", ["mlinfn-plots", "pip"])["id"])
-        assert job["state"] == "done", job
-        yield Changing(server, job["result"]["env_id"], platform.environments / "my-env")
+def env(server: Server) -> Iterator[Changing]:
+    env = made(server, "mlinfn-plots", "pip")
+    yield env
+    env.remove()
+
+
+@pytest.fixture
+def full_env(tmp_path: Path, demo_channel: Path) -> Iterator[Changing]:
+    """One with all the files of a Python."""
+    with running(Platform(tmp_path, [demo_channel.as_uri()])) as server:
+        yield made(server, "mlinfn-plots", "pip")
 
 
 def briefly(plan: dict[str, Any]) -> list[tuple[str, str]]:
     return [(change["name"], change["change"]) for change in plan["packages"]]
 
 
-def test_install_update_remove_and_back_to_each(env: Changing) -> None:
+def test_install_update_remove_and_back_to_each(full_env: Changing) -> None:
+    env = full_env
     first = env.versions()
     plan = env.plan(action="install", specs=["mlinfn-hello=1.0"])
     assert briefly(plan) == [("mlinfn-hello", "added")]
@@ -124,12 +152,13 @@ def test_install_update_remove_and_back_to_each(env: Changing) -> None:
     assert revisions[7]["current"] is True
     assert all(revision["by"] == "JupyterLab" for revision in revisions.values())
     history = (env.prefix / "conda-meta" / "history").read_text()
-    assert "jupyter mlinfn env remove my-env mlinfn-hello" in history
+    assert f"jupyter mlinfn env remove {env.prefix.name} mlinfn-hello" in history
 
 
 def test_bytes_that_python_compiled_never_outlive_their_source(env: Changing) -> None:
     env.do(action="install", specs=["mlinfn-hello=1.0"])
     assert env.says("import mlinfn_hello; print(mlinfn_hello.__version__)") == "1.0.0"
+    assert list(env.site("__pycache__").glob("mlinfn_hello.*.pyc")), "nothing was compiled"
     env.do(action="install", specs=["mlinfn-hello=1.1"])
     assert env.says("import mlinfn_hello; print(mlinfn_hello.__version__)") == "1.1.0"
     env.do("rollback", revision=2)
@@ -176,30 +205,32 @@ def test_a_file_edited_by_hand_does_not_reach_other_environments(env: Changing) 
     assert hello.stat().st_nlink > 1, "hard-linked with the cache"
     with hello.open("a") as out:
         out.write("# by hand\n")
-    other = env.server.ended(env.server.create("Other", ["mlinfn-hello"])["id"])
-    assert other["state"] == "done", other
-    prefix = env.prefix.with_name("other")
-    assert problems(prefix) == []
+    other = made(env.server, "mlinfn-hello")
+    assert problems(other.prefix) == []
     assert "# by hand" in hello.read_text()
+    other.remove()
 
 
-def test_going_back_needs_no_channel_and_no_cache(
-    env: Changing, platform: Platform, demo_channel: Path
-) -> None:
+def test_going_back_needs_no_channel_and_no_cache(server: Server, channel: ChannelServer) -> None:
+    env = made(server, channels=[channel.url])
     env.do(action="install", specs=["mlinfn-hello=1.0"])
     env.do(action="install", specs=["mlinfn-hello=1.1"])
-    shutil.rmtree(platform.environments / ".mlinfn" / "pkgs")
-    shutil.rmtree(platform.environments / ".mlinfn" / "repodata")
-    platform.channels = ["file:///nowhere"]
+    for folder in ("pkgs", "repodata"):
+        shutil.rmtree(server.platform.environments / ".mlinfn" / folder)
+    channel.refuse()
     env.do("rollback", revision=2)
     assert env.versions()["mlinfn-hello"] == "1.0.0"
     assert problems(env.prefix) == []
+    # Nothing else can be had.
+    status, answer = env.request("changes", {"action": "update", "specs": [], "dry_run": True})
+    assert status == 424, answer
+    env.remove()
 
 
-def test_a_damaged_record_is_said_and_the_others_serve(env: Changing, platform: Platform) -> None:
+def test_a_damaged_record_is_said_and_the_others_serve(env: Changing) -> None:
     env.do(action="install", specs=["mlinfn-hello=1.0"])
     env.do(action="install", specs=["mlinfn-hello=1.1"])
-    history = platform.environments / ".mlinfn" / "history" / "my-env" / "revisions"
+    history = env.history / "revisions"
     (history / "000001" / "revision.json").write_text("{}")
     revisions = env.revisions()
     assert revisions[1]["restorable"] is False
@@ -213,7 +244,7 @@ def test_a_damaged_record_is_said_and_the_others_serve(env: Changing, platform: 
     assert problems(env.prefix) == []
 
 
-def test_going_back_across_a_version_of_python(tmp_path: Path) -> None:
+def test_going_back_across_a_version_of_python(server: Server, tmp_path: Path) -> None:
     channel = Channel(tmp_path / "channel")
     channel.add(
         *tiny_kernel_stack(),
@@ -225,26 +256,24 @@ def test_going_back_across_a_version_of_python(tmp_path: Path) -> None:
         ),
     )
     channel.write()
-    platform = Platform(tmp_path, [channel.url])
-    with running(platform) as server:
-        job = server.ended(server.create("My env", ["python 3.11.*", "pure"])["id"])
-        env = Changing(server, job["result"]["env_id"], platform.environments / "my-env")
-        old, new = (env.prefix / f"lib/python3.{n}/site-packages/pure/__init__.py" for n in (11, 12))
-        assert old.exists()
-        env.do(action="install", specs=["python 3.12.*"])
-        assert env.versions()["python"] == "3.12.4"
-        assert (old.exists(), new.exists()) == (False, True), "it goes where the new Python looks"
-        assert problems(env.prefix) == []
-        env.do("rollback", revision=1)
-        assert env.versions()["python"] == "3.11.9"
-        assert (old.exists(), new.exists()) == (True, False)
-        assert problems(env.prefix) == []
-        env.do("rollback", revision=2)
-        assert new.exists()
-        assert problems(env.prefix) == []
+    env = made(server, "python 3.11.*", "pure", channels=[channel.url])
+    old, new = (env.prefix / f"lib/python3.{n}/site-packages/pure/__init__.py" for n in (11, 12))
+    assert old.exists()
+    env.do(action="install", specs=["python 3.12.*"])
+    assert env.versions()["python"] == "3.12.4"
+    assert (old.exists(), new.exists()) == (False, True), "it goes where the new Python looks"
+    assert problems(env.prefix) == []
+    env.do("rollback", revision=1)
+    assert env.versions()["python"] == "3.11.9"
+    assert (old.exists(), new.exists()) == (True, False)
+    assert problems(env.prefix) == []
+    env.do("rollback", revision=2)
+    assert new.exists()
+    assert problems(env.prefix) == []
+    env.remove()
 
 
-def test_a_change_that_two_packages_disagree_about_says_so(tmp_path: Path) -> None:
+def test_a_change_that_two_packages_disagree_about_says_so(server: Server, tmp_path: Path) -> None:
     channel = Channel(tmp_path / "channel")
     both = "share/both.txt"
     channel.add(
@@ -253,16 +282,14 @@ def test_a_change_that_two_packages_disagree_about_says_so(tmp_path: Path) -> No
         Package("two", files={both: b"two", "share/two.txt": b"2"}),
     )
     channel.write()
-    platform = Platform(tmp_path, [channel.url])
-    with running(platform) as server:
-        job = server.ended(server.create("My env", ["one"])["id"])
-        env = Changing(server, job["result"]["env_id"], platform.environments / "my-env")
-        job = env.do(action="install", specs=["two"])
-        assert both in str(job), job
-        env.do("rollback", revision=1)
-        assert (env.prefix / both).read_bytes() == b"one"
-        assert not (env.prefix / "share/two.txt").exists()
-        assert problems(env.prefix) == []
+    env = made(server, "one", channels=[channel.url])
+    job = env.do(action="install", specs=["two"])
+    assert both in str(job), job
+    env.do("rollback", revision=1)
+    assert (env.prefix / both).read_bytes() == b"one"
+    assert not (env.prefix / "share/two.txt").exists()
+    assert problems(env.prefix) == []
+    env.remove()
 
 
 def test_what_cannot_be_asked_is_refused_in_words(env: Changing) -> None:
@@ -291,7 +318,7 @@ def test_nothing_to_do_makes_no_revision(env: Changing) -> None:
 
 
 def test_kernels_that_run_in_it_are_named(env: Changing) -> None:
-    status, kernel = env.server.request("POST", "api/kernels", {"name": "conda-env-my-env-py"})
+    status, kernel = env.server.request("POST", "api/kernels", {"name": f"conda-env-{env.prefix.name}-py"})
     assert status == 201, kernel
     plan = env.plan(action="install", specs=["mlinfn-hello"])
     assert [each["kernel_id"] for each in plan["running"]] == [kernel["id"]]
@@ -301,7 +328,7 @@ def test_kernels_that_run_in_it_are_named(env: Changing) -> None:
 
 def test_an_environment_of_condas_is_changed_after_it_was_adopted(env: Changing) -> None:
     (env.prefix / "conda-meta" / "mlinfn").unlink()
-    shutil.rmtree(env.prefix.parent / ".mlinfn" / "history", ignore_errors=True)
+    shutil.rmtree(env.history, ignore_errors=True)
     assert env.details()["environment"]["adopted"] is False
     status, answer = env.request("changes", {"action": "install", "specs": ["mlinfn-hello"]})
     assert status == 403
@@ -316,11 +343,9 @@ def test_an_environment_of_condas_is_changed_after_it_was_adopted(env: Changing)
     assert problems(env.prefix) == []
 
 
-def test_a_cancelled_change_leaves_everything_as_it_was(platform: Platform, channel: ChannelServer) -> None:
-    platform.channels = [channel.url]
-    with running(platform) as server:
-        job = server.ended(server.create("My env")["id"])
-        env = Changing(server, job["result"]["env_id"], platform.environments / "my-env")
+def test_a_cancelled_change_leaves_everything_as_it_was(tmp_path: Path, channel: ChannelServer) -> None:
+    with running(Platform(tmp_path, [channel.url])) as server:
+        env = made(server)
         before = env.versions()
         channel.faults["mlinfn-hello"] = "hang"
         _, answer = env.request("changes", {"action": "install", "specs": ["mlinfn-hello"]})
@@ -336,6 +361,5 @@ def test_a_cancelled_change_leaves_everything_as_it_was(platform: Platform, chan
         assert server.ended(job_id)["state"] == "cancelled"
         assert env.versions() == before
         assert problems(env.prefix) == []
-        history = platform.environments / ".mlinfn" / "history" / "my-env"
-        assert list(history.glob("change-*")) == []
+        assert list(env.history.glob("change-*")) == []
         assert env.details()["environment"]["writer"] is None

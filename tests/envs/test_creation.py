@@ -136,10 +136,10 @@ async def test_a_cancel_while_the_name_is_being_claimed_leaves_nothing(
     first = room()
     begun, go_on = hold(monkeypatch, create, "write_marker")
     job = await first.create()
-    await asyncio.to_thread(begun.wait, 20)
+    assert await asyncio.to_thread(begun.wait, PATIENCE)
 
     await first.jobs.cancel(job.id)
-    asyncio.get_running_loop().call_later(0.05, go_on.set)
+    go_on.set()
     ended = await first.jobs.wait(job.id)
 
     assert ended.state == "cancelled"
@@ -154,7 +154,7 @@ async def test_a_cancel_that_comes_when_it_is_whole_is_too_late(
     first.installer.go_on.set()
     begun, go_on = hold(monkeypatch, create, "register")
     job = await first.create()
-    await asyncio.to_thread(begun.wait, 20)
+    assert await asyncio.to_thread(begun.wait, PATIENCE)
 
     await first.jobs.cancel(job.id)
     go_on.set()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +23,7 @@ from jupyter_mlinfn.envs.places import Places
 from jupyter_mlinfn.envs.sources import EngineSettings
 from jupyter_mlinfn.errors import BadInputError
 
+from ..support import command
 from ..support.gpu import MINE
 from ..support.packages import Channel, Package, tiny_kernel_stack
 from ..support.server import Platform, Server, running, wait_for
@@ -307,14 +306,7 @@ def test_the_command_line_asks_for_a_version(gpu_platform: Platform) -> None:
     gpu_platform.write_config()
 
     def run(*arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "jupyter_mlinfn.cli", "env", *arguments],
-            env=gpu_platform.variables(),
-            cwd=gpu_platform.root,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = command.run("env", *arguments, env=gpu_platform.variables(), cwd=gpu_platform.root)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from certipy import Certipy
 
 from jupyter_mlinfn.disk import Need
 from jupyter_mlinfn.envs.condarc import Condarc
 from jupyter_mlinfn.envs.engine import Engine
+from jupyter_mlinfn.envs.models import Plan
 from jupyter_mlinfn.envs.sources import EngineSettings
 from jupyter_mlinfn.envs.worker.failures import Place, translate
+from jupyter_mlinfn.envs.worker_process import command
 from jupyter_mlinfn.errors import (
     BadInputError,
     DependencyError,
@@ -26,6 +29,8 @@ from jupyter_mlinfn.errors import (
 )
 from tests.support.channel_server import ChannelServer, Fault
 from tests.support.packages import PLACEHOLDER, Channel, Package
+
+from ..support.patience import until
 
 KERNEL = Package("ipykernel", files={"share/jupyter/kernels/python3/kernel.json": b"{}"})
 
@@ -94,13 +99,11 @@ def check(error: MlinfnError, kind: type[MlinfnError], *words: str) -> None:
 )
 async def test_a_broken_channel(engine: Engine, server: ChannelServer, fault: Fault, words: str) -> None:
     server.faults["repodata"] = fault
-    start = asyncio.get_running_loop().time()
     with pytest.raises(DependencyError) as caught:
         await engine.plan(["alpha"])
     check(caught.value, DependencyError, words, server.url)
     server.faults.clear()
     assert (await engine.plan(["alpha"])).packages
-    assert asyncio.get_running_loop().time() - start < 20
 
 
 async def test_a_channel_that_is_not_there(engine: Engine, server: ChannelServer) -> None:
@@ -131,8 +134,17 @@ async def test_a_channel_that_never_answers(server: ChannelServer, tmp_path: Pat
         await engine.plan(["alpha"])
     check(caught.value, DependencyError, "Nothing has arrived", server.url)
     server.faults.clear()
-    assert (await engine.plan(["alpha"])).packages
+    assert await until_planned(engine)
     await engine.close()
+
+
+async def until_planned(engine: Engine) -> Plan:
+    """A plan of an engine that waits so briefly that a busy machine may be too slow for it at first."""
+    while True:
+        try:
+            return await engine.plan(["alpha"])
+        except DependencyError as error:
+            check(error, DependencyError, "Nothing has arrived")
 
 
 async def test_a_download_that_stops_half_way(server: ChannelServer, tmp_path: Path) -> None:
@@ -141,6 +153,7 @@ async def test_a_download_that_stops_half_way(server: ChannelServer, tmp_path: P
     with pytest.raises(DependencyError) as caught:
         await install(engine, tmp_path / "envs" / "e", "alpha")
     check(caught.value, DependencyError, "Nothing has arrived")
+    await engine.close()
 
 
 @pytest.mark.parametrize(
@@ -264,7 +277,7 @@ async def test_storage_that_goes_away_during_the_work(
     server.faults["alpha-"] = "stall"
     prefix = tmp_path / "envs" / "e"
     task = asyncio.create_task(install(engine, prefix, "alpha"))
-    await asyncio.wait_for(asyncio.to_thread(server.hanging.wait), 10)
+    await until(server.hanging.is_set)
     (tmp_path / "envs").rename(tmp_path / "away")
     server.faults.clear()
     server.release.set()
@@ -287,26 +300,19 @@ async def test_a_solve_that_would_not_fit_is_refused_in_words(
 async def test_a_certificate_that_nobody_vouches_for(
     server: ChannelServer, channel: Channel, tmp_path: Path
 ) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("needs the openssl command to make a certificate")
-    authority, certificate, key = (tmp_path / name for name in ("ca.pem", "cert.pem", "key.pem"))
-    new = [openssl, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
-    authority_key = str(tmp_path / "ca.key")
-    signed = ["-CA", str(authority), "-CAkey", authority_key, "-addext", "basicConstraints=critical,CA:FALSE"]
-    names = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-    for command in (
-        [*new, "-subj", "/CN=test authority", "-keyout", authority_key, "-out", str(authority)],
-        [*new, "-subj", "/CN=localhost", *signed, *names, "-keyout", str(key), "-out", str(certificate)],
-    ):
-        subprocess.run(command, check=True, capture_output=True)
+    certificates = Certipy(store_dir=str(tmp_path / "certificates"))
+    authority = certificates.create_ca("authority")["files"]["cert"]
+    pair = certificates.create_signed_pair(
+        "localhost", "authority", alt_names=["DNS:localhost", "IP:127.0.0.1"]
+    )["files"]
+    certificate, key = Path(pair["cert"]), Path(pair["key"])
     with ChannelServer(channel.folder, certificate=certificate, key=key) as secure:
         refused = make(tmp_path / "a", secure.url)
         with pytest.raises(DependencyError) as caught:
             await refused.plan(["alpha"])
         check(caught.value, DependencyError, "certificate")
         await refused.close()
-        for verify in (False, str(authority)):
+        for verify in (False, authority):
             engine = make(tmp_path / "b", secure.url, condarc=Condarc(ssl_verify=verify))
             assert (await engine.plan(["alpha"])).packages
             await engine.close()
@@ -340,12 +346,27 @@ def test_no_credentials_in_any_translation() -> None:
     assert "tk-1" not in str(error)
 
 
-def test_the_worker_says_nothing_of_itself_on_stdout() -> None:
-    """What a library prints must not get between the messages."""
-    done = subprocess.run(
-        [sys.executable, "-m", "jupyter_mlinfn.envs.worker"], input=b"", capture_output=True, check=False
+def test_what_a_library_prints_does_not_get_between_the_messages(tmp_path: Path) -> None:
+    (tmp_path / "rattler.py").write_text(
+        "import os, sys\n"
+        "print('noise of Python', flush=True)\n"
+        "os.write(1, b'noise of C')\n"
+        "del sys.path[1], sys.modules['rattler']\n"
+        "import rattler\n"
     )
-    assert done.stdout == b""
+    begin = command()
+    begin.insert(begin.index("-S") + 2, str(tmp_path))
+    pipe = subprocess.PIPE
+    with subprocess.Popen(begin, stdin=pipe, stdout=pipe, stderr=pipe) as worker:
+        assert worker.stdin
+        assert worker.stdout
+        worker.stdin.write(b'{"id": 1, "op": "none"}\n')
+        worker.stdin.flush()
+        said = worker.stdout.readline()
+        rest, noise = worker.communicate()
+    assert b"noise of Python" in noise
+    assert b"noise of C" in noise
+    assert [json.loads(line)["type"] for line in (said + rest).splitlines()] == ["error"]
 
 
 async def test_a_pin_that_cannot_be_read(server: ChannelServer, tmp_path: Path) -> None:

@@ -23,10 +23,13 @@ from jupyter_mlinfn.envs.gpu_check.service import GpuCheck
 from jupyter_mlinfn.envs.prefix import environment_id
 from jupyter_mlinfn.errors import ConflictError, DependencyError
 
+from ..support import command
 from ..support.frameworks import add_distribution, add_jax, add_module, add_torch, site_packages
+from ..support.patience import PATIENCE, until
 from ..support.prefixes import add_activation, make_python_prefix
-from ..support.proof import PROOF
-from ..support.server import SECRET, Platform, running, wait_for
+from ..support.processes import is_at_work
+from ..support.proof import PROOF, note
+from ..support.server import SECRET, Platform, running
 
 DRIVER = ("12.4", "550.54.15")
 SLICE = "NVIDIA A100-PCIE-40GB MIG 1g.5gb"
@@ -75,7 +78,7 @@ def check(tmp_path: Path, prefix: Path) -> Check:
     """Check the environment on a server whose driver supports 12.4, and give the verdict."""
 
     async def check(
-        gpu: bool = True, limit: float = 20.0, cancel: asyncio.Event | None = None, **traits: Any
+        gpu: bool = True, limit: float = PATIENCE, cancel: asyncio.Event | None = None, **traits: Any
     ) -> dict[str, Any]:
         config = MlinfnConfig(**traits)
         rooms = wiring.build(config, tmp_path, NoKernels(), who="your server gpu")
@@ -101,7 +104,7 @@ def check(tmp_path: Path, prefix: Path) -> Check:
 
 
 def limit_gpu(service: GpuCheck, limit: float, dev: Path) -> None:
-    """Less time than users have, and no devices but those that the test says."""
+    """Another time than users have, and no devices but those that the test says."""
     service._limit, service._dev = limit, dev
 
 
@@ -315,16 +318,20 @@ async def test_a_hang_ends_with_all_that_was_started(check: Check, prefix: Path)
     child = prefix / "child"
     start = f"import subprocess; open({str(child)!r}, 'w').write(str(subprocess.Popen(['sleep', '900']).pid))"
     add_torch(prefix, at_import=start, at_look="time.sleep(900)")
-    [finding] = (await check(limit=3.0))["frameworks"]
-    assert finding["reason"] == "hang"
-    assert "gave no answer within 3 s, while it looked for a GPU" in finding["sentence"]
+    # A machine may be too busy to come to the place of the hang within one second, or within ten.
+    for limit in (1, 10, 100):
+        [finding] = (await check(limit=float(limit)))["frameworks"]
+        assert finding["reason"] == "hang"
+        if "looked for a GPU" in finding["sentence"]:
+            break
+    assert f"gave no answer within {limit} s, while it looked for a GPU" in finding["sentence"]
     assert "GPU panel" in finding["hint"]
-    wait_for(lambda: not _runs(int(child.read_text())))
+    await until(lambda: not _runs(int(child.read_text())))
 
 
 def _runs(pid: int) -> bool:
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return is_at_work(psutil.Process(pid))
     except psutil.NoSuchProcess:
         return False
 
@@ -335,15 +342,14 @@ async def test_a_cancelled_check_leaves_nothing_behind(check: Check, prefix: Pat
     begun = asyncio.Event()
 
     async def watch() -> None:
-        while not (pid.exists() and pid.read_text()):
-            await asyncio.sleep(0.01)
+        await until(lambda: pid.exists() and pid.read_text())
         begun.set()
 
     watching = asyncio.ensure_future(watch())
-    ended = await check(cancel=begun, limit=60.0)
+    ended = await check(cancel=begun)
     await watching
     assert ended["state"] == "cancelled"
-    wait_for(lambda: not _runs(int(pid.read_text())))
+    await until(lambda: not _runs(int(pid.read_text())))
     assert not (prefix / "conda-meta" / record.FILE).exists()
 
 
@@ -474,11 +480,15 @@ def test_over_rest_and_on_the_command_line(tmp_path: Path, prefix: Path) -> None
     mine = platform.environments / "science"
     mine.parent.mkdir(parents=True)
     shutil.copytree(prefix, mine, symlinks=True)
-    add_torch(mine, cuda=None, version="2.13.0+cpu", at_import="time.sleep(0.5)")
+    # Until both requests were answered.
+    answered = tmp_path / "answered"
+    until_answered = f"while not os.path.exists({str(answered)!r}): time.sleep(0.01)"
+    add_torch(mine, cuda=None, version="2.13.0+cpu", at_import=until_answered)
     with running(platform) as server:
         path = f"api/mlinfn/envs/{environment_id(mine)}"
         assert server.get(path)["gpu_check"] is None
         answers = [server.request("POST", f"{path}/gpu-check") for _ in range(2)]
+        answered.touch()
         assert [status for status, _ in answers] == [202, 202]
         assert answers[0][1]["job"]["id"] == answers[1][1]["job"]["id"]
         job = server.ended(answers[0][1]["job"]["id"])
@@ -491,48 +501,47 @@ def test_over_rest_and_on_the_command_line(tmp_path: Path, prefix: Path) -> None
         assert details["gpu_check"]["frameworks"][0]["reason"] == "cpu_build"
         assert server.request("POST", "api/mlinfn/envs/0000000000000000/gpu-check")[0] == 404
 
-    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "jupyter_mlinfn.cli", "env", *arguments],
-            env=platform.variables(),
-            cwd=platform.root,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def env(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return command.run("env", *arguments, env=platform.variables(), cwd=platform.root)
 
-    told = command("check-gpu", "science")
+    told = env("check-gpu", "science")
     assert told.returncode == 1, told.stderr
     assert "PyTorch: problem. PyTorch 2.13.0+cpu is a build for the CPU" in told.stdout
-    told = command("check-gpu", "science", "--json")
+    told = env("check-gpu", "science", "--json")
     assert json.loads(told.stdout)["gpu_check"]["verdict"] == "problem"
-    assert "GPU: problem, checked on" in command("show", "science").stdout
-    assert command("check-gpu", "nothing").returncode == 1
+    assert "GPU: problem, checked on" in env("show", "science").stdout
+    assert env("check-gpu", "nothing").returncode == 1
 
 
-@pytest.mark.proof
-@pytest.mark.parametrize(("module", "variable"), [("torch", "MLINFN_TORCH"), ("jax", "MLINFN_JAX")])
-async def test_the_true_sentence_of_a_build_for_the_cpu(
-    check: Check, prefix: Path, tmp_path: Path, module: str, variable: str
-) -> None:
-    """With the real framework: `MLINFN_TORCH` names a venv that has it, else it is installed here; a
-    proof without it would be none."""
-    if not PROOF and variable not in os.environ:
-        pytest.skip(f"installing {module} takes minutes: make proof, or {variable}=VENV")
-    venv = Path(os.environ.get(variable) or tmp_path / "venv")
-    if variable not in os.environ:
-        wanted = ["torch==2.13.0"] if module == "torch" else ["jax", "jaxlib"]
-        for step in (
-            [sys.executable, "-m", "venv", str(venv)],
-            [str(venv / "bin" / "pip"), "install", *wanted],
-        ):
-            done = subprocess.run(step, capture_output=True, text=True, check=False)
-            why = done.stderr.strip().splitlines()[-1:]
-            assert done.returncode == 0, f"{module} cannot be had here: {why}"
-    borrowed = site_packages(venv)
-    (site_packages(prefix) / "borrowed.pth").write_text(f"{borrowed}\n")
-    [finding] = (await check(limit=120.0))["frameworks"]
-    print(finding["sentence"], finding["hint"])  # noqa: T201
-    assert finding["verdict"] == "problem"
-    assert finding["reason"] == ("cpu_build" if module == "torch" else "no_plugin")
-    assert finding["build"] == "CPU"
+REAL = [
+    (module, variable)
+    for module, variable in (("torch", "MLINFN_TORCH"), ("jax", "MLINFN_JAX"))
+    if PROOF or variable in os.environ
+]
+"""Installing one takes minutes: under `make proof`, or where the variable names a venv that has it."""
+
+if REAL:
+
+    @pytest.mark.proof
+    @pytest.mark.parametrize(("module", "variable"), REAL)
+    async def test_the_true_sentence_of_a_build_for_the_cpu(
+        check: Check, prefix: Path, tmp_path: Path, module: str, variable: str
+    ) -> None:
+        """With the real framework; a proof without it would be none."""
+        venv = Path(os.environ.get(variable) or tmp_path / "venv")
+        if variable not in os.environ:
+            wanted = ["torch==2.13.0"] if module == "torch" else ["jax", "jaxlib"]
+            for step in (
+                [sys.executable, "-m", "venv", str(venv)],
+                [str(venv / "bin" / "pip"), "install", *wanted],
+            ):
+                done = subprocess.run(step, capture_output=True, text=True, check=False)
+                why = done.stderr.strip().splitlines()[-1:]
+                assert done.returncode == 0, f"{module} cannot be had here: {why}"
+        borrowed = site_packages(venv)
+        (site_packages(prefix) / "borrowed.pth").write_text(f"{borrowed}\n")
+        [finding] = (await check())["frameworks"]
+        note(f"{module} in a build for the CPU: {finding['sentence']} {finding['hint']}")
+        assert finding["verdict"] == "problem"
+        assert finding["reason"] == ("cpu_build" if module == "torch" else "no_plugin")
+        assert finding["build"] == "CPU"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID, A100_UUID
 from jupyter_mlinfn.envs.gpu_check.identity import is_another
 from jupyter_mlinfn.gpu.models import Board, Device
 
+from ..support import command
 from ..support.frameworks import add_torch, site_packages
 from ..support.gpu import MINE, SECOND_UUID, VARIABLES
 from ..support.prefixes import add_activation, make_python_prefix
@@ -93,13 +92,8 @@ def test_an_environment_that_is_led_to_another_device_is_told_so(
     add_activation(prefix, "other.sh", f"export CUDA_VISIBLE_DEVICES={SECOND_UUID}")
 
     def check() -> dict[str, str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "jupyter_mlinfn.cli", "env", "check-gpu", "science", "--json"],
-            env=platform.variables(),
-            cwd=platform.root,
-            capture_output=True,
-            text=True,
-            check=False,
+        done = command.run(
+            *("env", "check-gpu", "science", "--json"), env=platform.variables(), cwd=platform.root
         )
         [finding] = json.loads(done.stdout)["gpu_check"]["frameworks"]
         return dict(finding)

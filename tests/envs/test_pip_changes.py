@@ -11,14 +11,14 @@ import pytest
 
 from ..support import wheels
 from ..support.hashes import problems
-from ..support.server import Platform, running
-from .test_changes import Changing, briefly
+from ..support.server import Platform, Server, running
+from .test_changes import Changing, briefly, made
 
 
-@pytest.fixture
-def index(tmp_path: Path) -> Path:
-    """A folder that pip finds packages in; nothing else can be reached."""
-    folder = tmp_path / "index"
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once, so that each is the same all the time."""
+    folder = tmp_path_factory.mktemp("pip") / "archives"
     wheels.wheel(folder, "herd", "1.0", requires=["cow>=1"], script=True)
     wheels.wheel(folder, "cow", "1.0")
     wheels.wheel(folder, "cow", "1.1")
@@ -28,21 +28,33 @@ def index(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def platform(tmp_path: Path, demo_channel: Path, index: Path) -> Platform:
+@pytest.fixture(scope="module")
+def server(archives: Path, slim_channel: Path) -> Iterator[Server]:
+    """One for all tests: each has its own environment, and the index as it was at first."""
+    index = archives.with_name("index")
     variables = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index), "PIP_CONFIG_FILE": "/dev/null"}
-    return Platform(tmp_path / "platform", [demo_channel.as_uri()], environment=variables)
+    platform = Platform(archives.with_name("platform"), [slim_channel.as_uri()], environment=variables)
+    with running(platform) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def index(archives: Path) -> Iterator[Path]:
+    """A folder that pip finds packages in; nothing else can be reached."""
+    folder = archives.with_name("index")
+    shutil.copytree(archives, folder)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
-def env(platform: Platform) -> Iterator[Changing]:
-    with running(platform) as server:
-        job = server.ended(server.create("My env")["id"])
-        assert job["state"] == "done", job
-        yield Changing(server, job["result"]["env_id"], platform.environments / "my-env")
+def env(server: Server) -> Iterator[Changing]:
+    env = made(server)
+    yield env
+    env.remove()
 
 
-def test_install_update_remove_and_back(env: Changing, index: Path, platform: Platform) -> None:
+def test_install_update_remove_and_back(env: Changing, index: Path) -> None:
     plan = env.plan(action="install", manager="pip", specs=["herd", "cow==1.0"])
     assert briefly(plan) == [("cow", "added"), ("herd", "added")]
     env.do(action="install", manager="pip", specs=["herd", "cow==1.0"])
@@ -82,12 +94,10 @@ def test_install_update_remove_and_back(env: Changing, index: Path, platform: Pl
     assert problems(env.prefix) == []
 
 
-def test_a_source_distribution_is_built_and_its_wheel_kept(
-    env: Changing, index: Path, platform: Platform
-) -> None:
+def test_a_source_distribution_is_built_and_its_wheel_kept(env: Changing, index: Path) -> None:
     env.do(action="install", manager="pip", specs=["calf"])
     assert env.says("import calf; print(calf.__version__)") == "0.1"
-    kept = list((platform.environments / ".mlinfn" / "wheels").glob("*/calf-*.whl"))
+    kept = list(kept_wheels(env.server).glob("*/calf-*.whl"))
     assert len(kept) == 1
     env.do(action="remove", manager="pip", specs=["calf"])
     (index / "calf-0.1.tar.gz").unlink()
@@ -95,9 +105,13 @@ def test_a_source_distribution_is_built_and_its_wheel_kept(
     assert env.says("import calf; print(calf.__version__)") == "0.1"
 
 
-def test_a_damaged_kept_wheel_is_not_used(env: Changing, platform: Platform) -> None:
+def kept_wheels(server: Server) -> Path:
+    return server.platform.environments / ".mlinfn" / "wheels"
+
+
+def test_a_damaged_kept_wheel_is_not_used(env: Changing) -> None:
     env.do(action="install", manager="pip", specs=["cow==1.0"])
-    (kept,) = (platform.environments / ".mlinfn" / "wheels").glob("*/cow-*.whl")
+    (kept,) = kept_wheels(env.server).glob("*/cow-1.0-*.whl")
     kept.write_bytes(b"damaged")
     env.site("cow.py").unlink()
     env.do("rollback", revision=2)
@@ -151,50 +165,48 @@ def test_a_conda_package_takes_over_from_pips(env: Changing, index: Path) -> Non
     assert problems(env.prefix) == []
 
 
-def test_an_environment_is_made_with_what_pip_installs(platform: Platform) -> None:
-    with running(platform) as server:
-        status, plan = server.request(
-            "POST", "api/mlinfn/envs", {"label": "Herd", "pip": ["herd"], "dry_run": True}
-        )
-        assert status == 200, plan
-        assert any("herd" in warning for warning in plan["warnings"])
-        job = server.ended(server.create("Herd", pip=["herd", "cow==1.0"])["id"])
-        assert job["state"] == "done", job
-        env = Changing(server, job["result"]["env_id"], platform.environments / "herd")
-        assert env.says("import herd, cow; print(cow.__version__)") == "1.0"
-        assert problems(env.prefix) == []
-        revisions = env.revisions()
-        assert [revisions[n]["action"] for n in sorted(revisions)] == ["create", "install"]
-        assert env.details()["environment"]["pip_specs"] == ["herd", "cow==1.0"]
-        env.do("rollback", revision=1)
-        assert env.says("import cow") == ""
+def test_an_environment_is_made_with_what_pip_installs(server: Server) -> None:
+    status, plan = server.request(
+        "POST", "api/mlinfn/envs", {"label": "Herd", "pip": ["herd"], "dry_run": True}
+    )
+    assert status == 200, plan
+    assert any("herd" in warning for warning in plan["warnings"])
+    env = made(server, pip=["herd", "cow==1.0"])
+    assert env.says("import herd, cow; print(cow.__version__)") == "1.0"
+    assert problems(env.prefix) == []
+    revisions = env.revisions()
+    assert [revisions[n]["action"] for n in sorted(revisions)] == ["create", "install"]
+    assert env.details()["environment"]["pip_specs"] == ["herd", "cow==1.0"]
+    env.do("rollback", revision=1)
+    assert env.says("import cow") == ""
+    env.remove()
 
 
-def test_where_pip_fails_the_environment_stays_and_the_job_says_so(platform: Platform) -> None:
-    with running(platform) as server:
-        body = {"label": "Herd", "pip": ["cow", "-r /etc/passwd"]}
-        status, answer = server.request("POST", "api/mlinfn/envs", body)
-        assert status == 400, answer
-        assert [entry["value"] for entry in answer["fields"]["pip"]] == ["-r /etc/passwd"]
-        job = server.ended(server.create("Herd", pip=["nosuchthing"])["id"])
-        assert job["state"] == "failed", job
-        assert job["error"]["message"] == "Herd is made, but pip could not install nosuchthing."
-        assert "panel" in job["error"]["hint"]
-        (made,) = server.get("api/mlinfn/envs")["environments"]
-        assert made["name"] == "herd"
-        assert [kernel["name"] for kernel in made["kernels"]] == ["conda-env-herd-py"]
-        assert problems(platform.environments / "herd") == []
+def test_where_pip_fails_the_environment_stays_and_the_job_says_so(server: Server) -> None:
+    body = {"label": "Herd", "pip": ["cow", "-r /etc/passwd"]}
+    status, answer = server.request("POST", "api/mlinfn/envs", body)
+    assert status == 400, answer
+    assert [entry["value"] for entry in answer["fields"]["pip"]] == ["-r /etc/passwd"]
+    job = server.ended(server.create("Herd", pip=["nosuchthing"])["id"])
+    assert job["state"] == "failed", job
+    assert job["error"]["message"] == "Herd is made, but pip could not install nosuchthing."
+    assert "panel" in job["error"]["hint"]
+    listed = {each["name"]: each for each in server.get("api/mlinfn/envs")["environments"]}
+    assert [kernel["name"] for kernel in listed["herd"]["kernels"]] == ["conda-env-herd-py"]
+    prefix = server.platform.environments / "herd"
+    assert problems(prefix) == []
+    Changing(server, listed["herd"]["id"], prefix).remove()
 
 
-def test_a_creation_that_is_resumed_installs_what_pip_missed(platform: Platform, index: Path) -> None:
-    with running(platform) as server:
-        job = server.ended(server.create("Herd", pip=["lamb"])["id"])
-        assert job["state"] == "failed", job
-        wheels.wheel(index, "lamb", "1.0")
-        status, answer = server.request("POST", f"api/mlinfn/jobs/{job['id']}/resume")
-        assert status == 202, answer
-        job = server.ended(job["id"])
-        assert job["state"] == "done", job
-        env = Changing(server, job["result"]["env_id"], platform.environments / "herd")
-        assert env.says("import lamb; print(lamb.__version__)") == "1.0"
-        assert sorted(env.revisions()) == [1, 2]
+def test_a_creation_that_is_resumed_installs_what_pip_missed(server: Server, index: Path) -> None:
+    job = server.ended(server.create("Flock", pip=["lamb"])["id"])
+    assert job["state"] == "failed", job
+    wheels.wheel(index, "lamb", "1.0")
+    status, answer = server.request("POST", f"api/mlinfn/jobs/{job['id']}/resume")
+    assert status == 202, answer
+    job = server.ended(job["id"])
+    assert job["state"] == "done", job
+    env = Changing(server, job["result"]["env_id"], server.platform.environments / "flock")
+    assert env.says("import lamb; print(lamb.__version__)") == "1.0"
+    assert sorted(env.revisions()) == [1, 2]
+    env.remove()

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -30,7 +31,8 @@ from jupyter_mlinfn.errors import (
 
 from ..support import wheels
 from ..support.channel_server import ChannelServer
-from ..support.patience import PATIENCE
+from ..support.patience import PATIENCE, wait_for
+from ..support.processes import is_at_work
 
 SECRET = "s3cretpassw0rd"
 
@@ -212,16 +214,23 @@ def test_what_a_killed_fetch_left_is_swept(prefix: Path, index: ChannelServer, t
 
 def test_pip_that_says_nothing_is_ended_with_all_it_started(prefix: Path, index: ChannelServer) -> None:
     index.faults["cow"] = "hang"
-    with pytest.raises(DependencyError) as caught:
-        pip_run.run(
+    before = set(psutil.Process().children(recursive=True))
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        running = pool.submit(
+            pip_run.run,
             prefix,
             ["install", "--dry-run", "--report", os.devnull, "cow"],
             log=lambda line: None,
             what="Nothing came.",
             stall=2.0,
         )
+        # Where pip has not begun to ask within that time, it is given up all the same.
+        wait_for(lambda: index.hanging.is_set() or running.done())
+        started = set(psutil.Process().children(recursive=True)) - before
+        with pytest.raises(DependencyError) as caught:
+            running.result()
     assert "nothing for" in caught.value.reason
-    assert psutil.Process().children(recursive=True) == []
+    wait_for(lambda: not any(map(is_at_work, started)))
 
 
 def test_pip_ends_with_the_worker(prefix: Path, index: ChannelServer) -> None:
@@ -237,8 +246,7 @@ def test_pip_ends_with_the_worker(prefix: Path, index: ChannelServer) -> None:
     assert len(started) >= 2
     worker.send_signal(signal.SIGKILL)
     worker.wait()
-    _, left = psutil.wait_procs(started, timeout=PATIENCE)
-    assert [process for process in left if process.status() != psutil.STATUS_ZOMBIE] == []
+    wait_for(lambda: not any(map(is_at_work, started)))
 
 
 def test_a_prefix_without_python(tmp_path: Path, index: ChannelServer) -> None:

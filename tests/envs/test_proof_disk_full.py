@@ -32,11 +32,12 @@ SEED = int(os.environ.get("MLINFN_SEED") or random.SystemRandom().randrange(10**
 POINTS = sample(6, 20)
 INSIDE = "MLINFN_IN_NAMESPACE"
 NAME = "tight"
-SIZE = 300_000_000
-FILES = 30_000
+SIZE = 150_000_000
+FILES = 15_000
 KINDS = ("create", "install", "update", "rollback")
 NEEDED = {"bytes": 46_000_000, "files": 4_600}
 """Of a change here, as it is estimated; it takes a fifth of that in truth."""
+HIT = "ended by a disk that became full"
 AMOUNT = re.compile(r"\d[\d.,]*\s(?:bytes|[kMG]B|files)\b")
 
 
@@ -105,6 +106,7 @@ class Tight:
         self.server, self.filler = server, filler
         self.prefix = server.platform.environments / NAME
         self.history = server.platform.environments / ".mlinfn" / "history" / NAME
+        self.more = server.platform.environments / "more"
 
     def id(self) -> str:
         listed = self.server.get("api/mlinfn/envs")["environments"]
@@ -123,6 +125,13 @@ class Tight:
         }[kind]
         url = f"api/mlinfn/envs/{self.id()}/{path}"
         return self.server.request("POST", url, body)
+
+    def has_begun(self, kind: str) -> bool:
+        """Whether there is something of it on the disk."""
+        return self.more.exists() if kind == "create" else any(self.history.glob("change-*"))
+
+    def has_ended(self, job_id: str) -> bool:
+        return self.server.job(job_id)["state"] not in ("queued", "running", "cancelling")
 
     def outcome(self, kind: str) -> dict[str, Any]:
         """The job as it ended; its error alone where it did not even begin."""
@@ -173,6 +182,7 @@ def test_a_full_disk_leaves_the_old_revision(tmp_path: Path, kind_of_limit: str)
     options = f"size={SIZE},mode=755" + (f",nr_inodes={FILES}" if kind_of_limit == "files" else "")
     with ExitStack() as stack:
         served = stack.enter_context(ChannelServer(channel.folder))
+        stack.callback(served.release.set)
         platform = Platform(tmp_path / "platform", [served.url])
         private = platform.root / "private"
         stack.enter_context(mounted(private, options))
@@ -183,6 +193,7 @@ def test_a_full_disk_leaves_the_old_revision(tmp_path: Path, kind_of_limit: str)
         tally = Counter[str]()
         for point in range(POINTS):
             at_a_point(tight, served, KINDS[point % len(KINDS)], point, kind_of_limit, moments, tally)
+        assert tally[HIT], "nothing was at work when the disk became full"
     told = ", ".join(f"{count} {what}" for what, count in sorted(tally.items()))
     note(f"disk full of {kind_of_limit}: n = {POINTS}, 0 broken, MLINFN_SEED={SEED}: {told}")
 
@@ -209,16 +220,14 @@ def at_a_point(
     else:
         # Room enough at first, and none any more at some moment.
         tight.filler.leave(NEEDED[limit])
-        hung = kind != "rollback" and moments.random() < 0.5
-        channel.faults.update({"bulky": "stall"} if hung else {})
+        held = kind != "rollback" and (point == 0 or moments.random() < 0.5)
+        channel.faults.update({"bulky": "quarters"} if held else {})
         status, answer = tight.start(kind)
         assert status == 202, answer
-        if hung:
-            wait_for(channel.hanging.is_set)
+        if held:
+            wait_for(lambda: channel.hanging.is_set() or tight.has_ended(answer["job"]["id"]))
         elif moments.random() < 0.5:
-            begun = time.monotonic()
-            while not any(tight.history.glob("change-*")) and time.monotonic() < begun + 1:
-                time.sleep(0.001)
+            wait_for(lambda: tight.has_begun(kind) or tight.has_ended(answer["job"]["id"]))
         else:
             # The moment itself is what is random here; nothing is waited for.
             time.sleep(moments.random() * 0.3)
@@ -226,6 +235,7 @@ def at_a_point(
         channel.faults.clear()
         channel.release.set()
         ended = tight.server.ended(answer["job"]["id"])
+        tally.update([HIT] if ended["state"] != "done" else [])
         channel.release.clear()
         channel.hanging.clear()
     where = f"{kind} at point {point} of {limit}: {ended['state']} {ended['error']}, MLINFN_SEED={SEED}"
@@ -246,8 +256,7 @@ def at_a_point(
         assert problems(tight.prefix) == [], where
     wait_for(lambda: not any(tight.history.glob("change-*")))
     if kind == "create":
-        more = tight.server.platform.environments / "more"
-        assert problems(more) == [], where
+        assert problems(tight.more) == [], where
         listed = tight.server.get("api/mlinfn/envs")["environments"]
         path = next(f"api/mlinfn/envs/{env['id']}" for env in listed if env["name"] == "more")
         status, answer = tight.server.request("DELETE", path)

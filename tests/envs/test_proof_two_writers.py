@@ -10,13 +10,10 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -26,9 +23,9 @@ from typing import Any
 import psutil
 import pytest
 
+from ..support import command
 from ..support.channel_server import ChannelServer
 from ..support.hashes import problems, state
-from ..support.patience import PATIENCE
 from ..support.proof import note, sample
 from ..support.proof_channel import build_proof_channel
 from ..support.server import Platform, Server, running, wait_for
@@ -36,7 +33,8 @@ from ..support.server import Platform, Server, running, wait_for
 SEED = int(os.environ.get("MLINFN_SEED") or random.SystemRandom().randrange(10**6))
 COUNT = sample(12, 100)
 LEASE = 2.0
-"""Seconds; `jobs.lease.DURATION` of all servers here."""
+"""Seconds; `jobs.lease.duration` of all servers here. On a busy machine a server may lose one without having
+been frozen; then it has to do as if it had been."""
 NAME = "both"
 HOUR = 3600
 ACTIVE = ("queued", "running", "cancelling")
@@ -54,9 +52,9 @@ class OnVolume(Platform):
         return self.folder.parent / "volume"
 
 
-def server_of(folder: Path, name: str, channels: list[str]) -> OnVolume:
+def server_of(folder: Path, name: str, channels: list[str], lease: float = LEASE) -> OnVolume:
     environment = {
-        "MLINFN_LEASE_SECONDS": str(LEASE),
+        "MLINFN_LEASE_SECONDS": str(lease),
         "JUPYTERHUB_SERVER_NAME": name,
     }
     for place in ("private", "shared"):
@@ -65,8 +63,8 @@ def server_of(folder: Path, name: str, channels: list[str]) -> OnVolume:
 
 
 @pytest.fixture
-def channels(tmp_path: Path, demo_channel: Path) -> list[str]:
-    return [build_proof_channel(tmp_path / "channel").as_uri(), demo_channel.as_uri()]
+def channels(tmp_path: Path, slim_channel: Path) -> list[str]:
+    return [build_proof_channel(tmp_path / "channel").as_uri(), slim_channel.as_uri()]
 
 
 class Restartable:
@@ -76,8 +74,10 @@ class Restartable:
         self.platform = platform
         self._open = ExitStack()
         self.server = self._open.enter_context(running(platform))
+        self._killed: list[Server] = []
 
     def restart(self) -> None:
+        self._killed.append(self.server)
         self.server.kill()
         self._open.close()
         self._open = ExitStack()
@@ -85,6 +85,17 @@ class Restartable:
 
     def close(self) -> None:
         self._open.close()
+
+    def was_killed(self, server: Server) -> bool:
+        return any(server is each for each in self._killed)
+
+    def is_writing(self) -> bool:
+        """Whether it has the lease of the environment, in which filelock writes whose it is."""
+        lease = self.platform.environments / ".mlinfn" / "history" / NAME / "lease"
+        try:
+            return f"pid={self.server.process.pid}" in lease.read_text().split()
+        except OSError:
+            return False
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
@@ -125,8 +136,8 @@ def env_id(server: Server) -> str:
 
 def ask(where: Restartable, moments: random.Random, outcomes: Outcomes) -> None:
     """Ask a server for a change and wait until it has ended, one way or another."""
+    server = where.server
     try:
-        server = where.server
         path = "changes"
         body: dict[str, Any] = {"action": "install", "specs": [moments.choice(SPECS)]}
         if moments.random() < 0.3:
@@ -135,39 +146,30 @@ def ask(where: Restartable, moments: random.Random, outcomes: Outcomes) -> None:
             listed = server.get(f"api/mlinfn/envs/{env_id(server)}/revisions")["revisions"]
             numbers = [revision["number"] for revision in listed] or [1]
             path, body = "rollback", {"revision": moments.choice(numbers)}
-        url, end = f"api/mlinfn/envs/{env_id(server)}/{path}", time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            status, answer = server.request("POST", url, body)
-            if status == 202:
-                job_id = answer["job"]["id"]
-                outcomes.jobs[job_id] = body.get("specs", [])
-                ended = server.ended(job_id, 90)
-                if (ended["error"] or {}).get("kind") != "ConflictError":
-                    return
-            else:
-                outcomes.refused.append({"status": status, **answer})
-                if status != 409:
-                    return
+        url = f"api/mlinfn/envs/{env_id(server)}/{path}"
+        while not asked(server, url, body, outcomes):
             # As a user does who is told that somebody else is at it.
             time.sleep(moments.random() * 0.5)
-    except (OSError, AssertionError, StopIteration) as error:
-        # Killed or frozen under our hands: what came of it is seen in the end.
+    except (OSError, EOFError) as error:
+        # Killed under our hands: what came of it is seen in the end.
+        if not where.was_killed(server):
+            raise
         outcomes.unanswered.append(repr(error))
 
 
+def asked(server: Server, url: str, body: dict[str, Any], outcomes: Outcomes) -> bool:
+    """Ask once; whether somebody else's being at it was not the reason for its end."""
+    status, answer = server.request("POST", url, body)
+    if status != 202:
+        outcomes.refused.append({"status": status, **answer})
+        return status != 409
+    job_id = answer["job"]["id"]
+    outcomes.jobs[job_id] = body.get("specs", [])
+    return (server.ended(job_id)["error"] or {}).get("kind") != "ConflictError"
+
+
 def ask_on_the_command_line(platform: Platform, moments: random.Random, outcomes: Outcomes) -> None:
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "jupyter_mlinfn.cli", "env", "install", NAME),
-            moments.choice(SPECS),
-            "--yes",
-        ],
-        env=platform.variables(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=PATIENCE,
-    )
+    done = command.run("env", "install", NAME, moments.choice(SPECS), "--yes", env=platform.variables())
     outcomes.command_line.append((done.returncode, done.stderr))
 
 
@@ -207,30 +209,38 @@ def test_no_change_is_lost_and_none_is_made_by_two(tmp_path: Path, channels: lis
         assert made["state"] == "done", made
         prefix = gpu.platform.environments / NAME
         history = gpu.platform.environments / ".mlinfn" / "history" / NAME
-        over, blows = threading.Event(), list[str]()
+        blows = list[str]()
         askers = [
             *(lambda own: ask(gpu, own, outcomes), lambda own: ask(gpu, own, outcomes)),
             *(lambda own: ask(cpu, own, outcomes), lambda own: ask(cpu, own, outcomes)),
             lambda own: ask_on_the_command_line(gpu.platform, own, outcomes),
         ]
         with ThreadPoolExecutor(max_workers=4) as pool:
-            asked = [
-                pool.submit(askers[number % len(askers)], random.Random(moments.random()))  # noqa: S311
-                for number in range(COUNT)
-            ]
-            while not all(each.done() for each in asked):
-                # The moment itself is what is random here; nothing is waited for.
-                over.wait(moments.random() * 3)
+
+            def ask_by(asker: Any) -> Future[None]:
+                return pool.submit(asker, random.Random(moments.random()))  # noqa: S311
+
+            asking = [ask_by(askers[number % len(askers)]) for number in range(COUNT)]
+            while not all(each.done() for each in asking) or not (tally["killed"] and tally["frozen"]):
+                if all(each.done() for each in asking):
+                    # Nothing was hit by now: there has to be something to be hit.
+                    asking.append(ask_by(askers[2]))
+                # The moment itself is what is random here, but every other time.
+                time.sleep(moments.random())
+                if moments.random() < 0.5:
+                    wait_for(lambda: cpu.is_writing() or all(each.done() for each in asking))
                 if not blows:
                     blows = moments.sample(["killed", "frozen"], 2)
                 blow = blows.pop()
-                tally.update([blow])
                 if blow == "killed":
+                    tally.update([blow if cpu.is_writing() else f"{blow} when idle"])
                     cpu.restart()
                 else:
                     with cpu.frozen():
-                        time.sleep(LEASE * 2)
-            for each in asked:
+                        tally.update([blow if cpu.is_writing() else f"{blow} when idle"])
+                        # Until the other one has made a change, for which it had to take over.
+                        wait_for(lambda: took_over(gpu.server, moments, outcomes))
+            for each in asking:
                 each.result()
         # A change that nobody was left to see the end of is finished by who looks.
         wait_for(lambda: cpu.server.get(f"api/mlinfn/envs/{env_id(cpu.server)}/revisions"))
@@ -257,11 +267,22 @@ def test_no_change_is_lost_and_none_is_made_by_two(tmp_path: Path, channels: lis
     for code, words in outcomes.command_line:
         assert code == 0 or words, "refused without a word"
     states = Counter(job["state"] for job in ends.values())
+    assert done, "no change was made"
     note(
         f"changes by two servers, two tabs and a command line: n = {COUNT}, 0 lost, 0 doubled, "
         f"{len(records)} revisions, MLINFN_SEED={SEED}: {dict(states)}, {len(outcomes.refused)} refused, "
         f"{len(outcomes.unanswered)} unanswered, one server {dict(tally)}"
     )
+
+
+def took_over(server: Server, moments: random.Random, outcomes: Outcomes) -> bool:
+    """Ask for a change; whether it is made."""
+    url = f"api/mlinfn/envs/{env_id(server)}/changes"
+    before = set(outcomes.jobs)
+    asked(server, url, {"action": "install", "specs": [moments.choice(SPECS)]}, outcomes)
+    # As a user does who is told that somebody else is at it.
+    time.sleep(LEASE / 4)
+    return any(server.job(job)["state"] == "done" for job in set(outcomes.jobs) - before)
 
 
 def _installed(server: Server) -> dict[str, Any] | None:
@@ -286,13 +307,16 @@ def _settled(server: Server, job_id: str) -> dict[str, Any] | None:
     return None if job["state"] == "forgotten" else dict(job)
 
 
-@pytest.mark.parametrize("offset", [HOUR, -HOUR])
+@pytest.mark.proof
+@pytest.mark.parametrize("offset", [HOUR, -HOUR][: sample(1, 2)])
 def test_a_clock_that_is_an_hour_off_neither_ends_a_lease_nor_keeps_it(
-    tmp_path: Path, demo_channel: Path, offset: int
+    tmp_path: Path, slim_channel: Path, offset: int
 ) -> None:
-    with ChannelServer(demo_channel) as channel, ExitStack() as stack:
-        gpu = stack.enter_context(running(server_of(tmp_path, "gpu", [channel.url])))
-        cpu = Restartable(server_of(tmp_path, "cpu", [channel.url]))
+    # So long that no server loses it by being slow.
+    lasts = 2 * LEASE
+    with ChannelServer(slim_channel) as channel, ExitStack() as stack:
+        gpu = stack.enter_context(running(server_of(tmp_path, "gpu", [channel.url], lasts)))
+        cpu = Restartable(server_of(tmp_path, "cpu", [channel.url], lasts))
         stack.callback(cpu.close)
         assert gpu.ended(gpu.create(NAME, ["mlinfn-units"])["id"])["state"] == "done"
         prefix = gpu.platform.environments / NAME
@@ -311,9 +335,11 @@ def test_a_clock_that_is_an_hour_off_neither_ends_a_lease_nor_keeps_it(
         assert job["state"] == "hanging", job["error"]
         units = {"action": "remove", "specs": ["mlinfn-units"]}
 
-        # As a host writes whose clock is wrong: each beat of the heart with its own time.
-        end = time.monotonic() + LEASE * 2.5
-        while time.monotonic() < end:
+        # For longer than a lease lasts, as a host writes whose clock is wrong: each beat of the heart with
+        # its own time. Whoever asks sees another beat each time.
+        begun, beats = time.monotonic(), 0
+        while beats < 3 or time.monotonic() < begun + lasts * 1.25:
+            beats += 1
             os.utime(lease, (time.time() + offset + random.random(),) * 2)  # noqa: S311
             status, answer = gpu.request("POST", path, units)
             if status == 202:
@@ -325,9 +351,8 @@ def test_a_clock_that_is_an_hour_off_neither_ends_a_lease_nor_keeps_it(
 
         with cpu.frozen():
             os.utime(lease, (time.time() + offset,) * 2)
-            took = time.monotonic()
-            wait_for(lambda: _done(gpu, path, units), LEASE * 10)
-            took = time.monotonic() - took
+            assert not _done(gpu, path, units), "it was not heard of for a moment only"
+            wait_for(lambda: _done(gpu, path, units))
         # The one that was frozen must not go on with what it had begun.
         channel.faults.clear()
         channel.release.set()
@@ -337,7 +362,6 @@ def test_a_clock_that_is_an_hour_off_neither_ends_a_lease_nor_keeps_it(
         names = state(prefix).packages
         assert "mlinfn-units" not in names
         assert "mlinfn-hello" not in names
-        assert took > LEASE / 2
 
 
 def _done(server: Server, path: str, body: dict[str, Any]) -> bool:

@@ -12,6 +12,7 @@ import nbformat
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 
+from ..support import command
 from ..support.patience import PATIENCE
 from ..support.server import Platform, Server, running
 from .test_environments import run_in_kernel
@@ -20,27 +21,20 @@ CODE = "import sys, os; print(sys.prefix, os.environ['MLINFN_UNITS'])"
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, demo_channel: Path) -> Platform:
+def platform(tmp_path_factory: pytest.TempPathFactory, slim_channel: Path) -> Platform:
     """With a read-only folder of environments for everybody, in which one has two kernels."""
     folder = tmp_path_factory.mktemp("shared")
-    admin = Platform(folder / "admin", [demo_channel.as_uri()])
+    admin = Platform(folder / "admin", [slim_channel.as_uri()])
     admin.write_config()
-    made = subprocess.run(
-        [
-            *(sys.executable, "-m", "jupyter_mlinfn.cli", "env", "create", "physics"),
-            *("python", "ipykernel", "mlinfn-units", "mlinfn-echo"),
-        ],
+    made = command.run(
+        *("env", "create", "physics", "python", "ipykernel", "mlinfn-units", "mlinfn-echo"),
         env=admin.variables(),
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
     )
     assert made.returncode == 0, made.stderr
     for path in admin.environments.rglob("*"):
         if path.is_dir() and not path.is_symlink():
             path.chmod(0o555)
-    return Platform(folder / "user", [demo_channel.as_uri()], shared_environments=[admin.environments])
+    return Platform(folder / "user", [slim_channel.as_uri()], shared_environments=[admin.environments])
 
 
 @pytest.fixture(scope="module")

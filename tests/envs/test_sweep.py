@@ -113,8 +113,8 @@ async def test_its_lease_is_free_afterwards(places: Places) -> None:
                 await asyncio.sleep(0)
 
 
-def test_a_server_sweeps_when_it_starts(tmp_path: Path, demo_channel: Path) -> None:
-    platform = Platform(tmp_path, [demo_channel.as_uri()])
+def test_a_server_sweeps_when_it_starts(tmp_path: Path) -> None:
+    platform = Platform(tmp_path, ["https://conda.invalid/none"])
     platform.environments.mkdir(parents=True)
     places = Places.find(platform.root)
     places.prepare()

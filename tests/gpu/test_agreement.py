@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,9 +14,10 @@ import pytest
 from jupyter_mlinfn.demo.driver import Process, SimulatedDriver, a100_mig
 from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID
 
-from ..support.gpu import GIB, MIB, MINE, SCENARIOS, Scenario, environment_of, played, run_python
+from ..support import command
+from ..support.gpu import GIB, MIB, MINE, SCENARIOS, Scenario, environment_of, played
 from ..support.gpu_looker import looking
-from ..support.patience import PATIENCE
+from ..support.gpu_process import run_python
 
 READABLE = {
     name: scenario
@@ -85,14 +84,6 @@ def flat(device: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def ask_witness(simulated: SimulatedDriver, variables: Mapping[str, str], uuids: list[str]) -> dict[str, Any]:
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.support.gpu_witness", *uuids],
-        env=environment_of(simulated, variables),
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    done = command.run(*uuids, env=environment_of(simulated, variables), module="tests.support.gpu_witness")
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,10 @@ def child(parent: int, wanted: Callable[[str], bool]) -> int | None:
     """The child of a process whose command line is wanted."""
     children = Path(f"/proc/{parent}/task/{parent}/children")
     for pid in map(int, children.read_text().split()):
-        if wanted(Path(f"/proc/{pid}/cmdline").read_text()):
-            return pid
+        # One that has just ended is nobody's.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if wanted(Path(f"/proc/{pid}/cmdline").read_text()):
+                return pid
     return None
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from jupyter_mlinfn.demo.driver import Fault, SimulatedDriver, a100_mig, h100_mig
+from jupyter_mlinfn.demo.driver import Driver, Fault, SimulatedDriver, a100_mig, h100_mig
 from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID
 from jupyter_mlinfn.gpu.nvml import Attributes, Code
 from jupyter_mlinfn.gpu.reader import profile_name
 
-from ..support.gpu import FIRST_PID, MINE, run_python
+from ..support.gpu import FIRST_PID, MINE
+from ..support.gpu_process import run_python
 
 MIB = 1024**2
 
@@ -83,18 +84,24 @@ def test_devices_are_found_in_the_folder_of_mounts(entry: str, tmp_path: Path) -
     assert said == ["fine", "NVIDIA_VISIBLE_DEVICES", A100_SLICE_UUID]
 
 
+def by_our_clock(driver: Driver) -> Driver:
+    """Its counters give a figure however soon they are read again."""
+    return replace(driver, boards=[replace(board, gpm_apart=0) for board in driver.boards])
+
+
 COUNTED = """
-import time
+from tests.support.clock import Clock
 from jupyter_mlinfn.gpu.nvml import Nvml
 from jupyter_mlinfn.gpu.reader import Reader
 from jupyter_mlinfn.gpu.watchdog import Watchdog
 nvml = Nvml(Watchdog())
 nvml.open()
-reader = Reader(nvml)
+clock = Clock()
+reader = Reader(nvml, clock)
 (device,) = reader.look().devices
 print(*reader.utilisation(device), sep=": ")
 print(*reader.utilisation(device), sep=": ")
-time.sleep(0.2)
+clock.pass_time(0.2)
 print(*reader.utilisation(device))
 print(*reader.utilisation(device))
 reader.forget()
@@ -104,7 +111,7 @@ nvml.close()
 
 def test_counters_are_read_at_their_distance_and_given_back(tmp_path: Path) -> None:
     simulated = SimulatedDriver(tmp_path)
-    simulated.write(h100_mig(utilization=42))
+    simulated.write(by_our_clock(h100_mig(utilization=42)))
 
     lines = run_python(simulated, COUNTED).splitlines()
 
@@ -118,7 +125,7 @@ def test_counters_are_read_at_their_distance_and_given_back(tmp_path: Path) -> N
 def test_counters_without_room_are_given_back_and_are_no_trouble(tmp_path: Path) -> None:
     simulated = SimulatedDriver(tmp_path)
     no_room = Fault("nvmlGpmSampleAlloc", 20, first_call=2)
-    simulated.write(replace(h100_mig(utilization=42), faults=[no_room]))
+    simulated.write(replace(by_our_clock(h100_mig(utilization=42)), faults=[no_room]))
 
     lines = run_python(simulated, COUNTED).splitlines()
 

@@ -9,6 +9,10 @@ import pytest
 
 from ..support.hub import Hub, HubSettings, hub_running
 
+TIMEOUT = 8
+"""Seconds of the hubs' cullers. A server is kept by what goes on several times a second: only a machine that
+stands still for so long could stop it."""
+
 _numbers = count(1)
 
 
@@ -30,8 +34,9 @@ def jp_server_cleanup() -> None:
 
 @pytest.fixture(scope="package")
 def stock_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """With a culler after 6 s, and the proxy class that JupyterHub brings."""
-    with hub_running(tmp_path_factory.mktemp("stock") / "hub", HubSettings(culler_timeout=6)) as hub:
+    """With a culler, and the proxy class that JupyterHub brings."""
+    settings = HubSettings(culler_timeout=TIMEOUT)
+    with hub_running(tmp_path_factory.mktemp("stock") / "hub", settings) as hub:
         yield hub
 
 
@@ -44,7 +49,7 @@ def plain_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
 
 @pytest.fixture(scope="package")
 def following_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """With a culler after 6 s, and our proxy class."""
-    settings = HubSettings(culler_timeout=6, proxy_class="mlinfn")
+    """With a culler, and our proxy class."""
+    settings = HubSettings(culler_timeout=TIMEOUT, proxy_class="mlinfn")
     with hub_running(tmp_path_factory.mktemp("following") / "hub", settings) as hub:
         yield hub

@@ -22,12 +22,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright
 from ..support.hub import HubServer
 from ..support.patience import PATIENCE
 from ..support.server import wait_for
-from ..ui.conftest import CHROMIUM
+from ..ui.conftest import CHROMIUM, CHROMIUM_ARGUMENTS
 
 POLL_EVERY = 10.0
 """Seconds between two looks of a visible JupyterLab at kernels, sessions and terminals."""
-
-CHROMIUM_ARGUMENTS = ("--no-sandbox", "--disable-background-networking", "--disable-component-update")
 
 WITNESS = """
 window.mlinfnTold = { page: false, desktop: false };
@@ -144,7 +142,7 @@ class Stage:
 
     Attributes:
         mine: with our extension.
-        acted: when a person did something last, where that was before the end of setting up.
+        acted: when a person did something last (monotonic), where that was before the end of setting up.
         step: what a person goes on doing, called a few times a minute at least.
         closers: ends whatever was begun; the servers' processes end with their hub.
         told: looks into the page what a person was told there: `page`, `desktop`.
@@ -204,12 +202,13 @@ class Stage:
                 assert status == 204, body
 
     @contextmanager
-    def _coming(self) -> Iterator[None]:
-        """Somebody waits for a page: on a busy machine that may take longer than the timeout."""
+    def somebody_there(self) -> Iterator[None]:
+        """A person uses the server until the context ends: however long it takes, it is not idle."""
         outer, self.closers = self.closers, ExitStack()
-        self.every(3, self.use_page)
-        coming, self.closers = self.closers, outer
-        with coming:
+        self.use_page()
+        self.every(1, self.use_page)
+        using, self.closers = self.closers, outer
+        with using:
             yield
 
     def leave_tab(self) -> None:
@@ -228,12 +227,13 @@ class Stage:
 
         def go() -> None:
             while not ended.wait(seconds):
-                with suppress(OSError):
+                # What fails is done again; where it always does, the server sees nobody.
+                with suppress(OSError, AssertionError):
                     act()
 
         thread = threading.Thread(target=go, daemon=True)
         thread.start()
-        self.closers.callback(thread.join, 10)
+        self.closers.callback(thread.join, PATIENCE)
         self.closers.callback(ended.set)
 
     def script(self, name: str, text: str) -> Path:
@@ -268,7 +268,7 @@ class Stage:
 
     def lab(self, *, alone: bool = False) -> Page:
         """JupyterLab with a notebook and its kernel, idle; where our extension is, the GPU panel too."""
-        with self._coming():
+        with self.somebody_there():
             page = self.page(alone=alone)
             page.goto(f"{self.server.url}/lab/tree/notebook.ipynb?reset")
             page.locator("#jupyterlab-splash").wait_for(state="detached")

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from ..support.proof import sample
 from ..support.server import wait_for
 from .people import HIDDEN, TRAIN, Laptop, Stage
 
-TIMEOUT = 25
+TIMEOUT = sample(14, 25)
 """Seconds, in place of hours, after which an idle server is to be stopped; of every column."""
 
 LONGEST_LIFE = 60
@@ -158,7 +159,7 @@ def types_in_notebook(stage: Stage) -> None:
 
 def types_in_terminal(stage: Stage) -> None:
     _, socket = stage.terminal()
-    stage.every(3, lambda: socket.send(["stdin", "x"]))
+    stage.every(1, lambda: socket.send(["stdin", "x"]))
 
 
 def types_in_application(stage: Stage) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 import logging
-import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,20 +20,28 @@ from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig
 
 from ..support.gpu import MINE
 from ..support.hub import Hub, HubServer, hub_running
+from ..support.hub_culler import spared
 from ..support.hub_settings import HubSettings, ServerSettings
 from ..support.patience import PATIENCE
+from ..support.ports import reserved_port
+from ..support.proof import PROOF, sample
 from ..support.server import Platform, wait_for
 from ..ui.conftest import setting
 from ..ui.test_gpu import notebook
 from .people import Browsers, Stage
 from .situations import TIMEOUT, Situation
+from .test_idle import seconds_of
 
-WARNINGS = (10.0, 4.0)
+WARNINGS = (10.0, 4.0) if PROOF else (7.0, 3.0)
 """Seconds before the end."""
 
+CULLER = sample(TIMEOUT + 6, TIMEOUT)
+"""Seconds after which the hub's culler comes. In the proof the very same; a busy machine cannot tell them
+apart."""
+
 EARLY, LATE = 2.0, 20.0
-"""Seconds: setting up may end a moment after the last activity; and typing in a terminal is known to
-8 s only, a busy machine takes some, the hub some to see that a server is gone."""
+"""Seconds, of the proof: setting up may end a moment after the last activity; and typing in a terminal is
+known to 8 s only, a busy machine takes some, the hub some to see that a server is gone."""
 
 LOOK_EVERY = 0.5
 
@@ -62,7 +70,7 @@ COLUMNS = (
     Column(
         "culler alone",
         False,
-        HubSettings(culler_timeout=TIMEOUT),
+        HubSettings(culler_timeout=CULLER),
         ServerSettings(enabled=False),
     ),
     Column(
@@ -76,13 +84,13 @@ COLUMNS = (
     Column(
         "ours, the hub follows",
         True,
-        HubSettings(culler_timeout=TIMEOUT, proxy_class="mlinfn"),
+        HubSettings(culler_timeout=CULLER, proxy_class="mlinfn"),
         _mine(
             own_server=True,
-            environment={"MLINFN_HUB_CULL_TIMEOUT": str(TIMEOUT), "MLINFN_HUB_CULL_EVERY": "1"},
+            environment={"MLINFN_HUB_CULL_TIMEOUT": str(CULLER), "MLINFN_HUB_CULL_EVERY": "1"},
         ),
     ),
-    Column("ours, unchanged hub", True, HubSettings(culler_timeout=TIMEOUT), _mine()),
+    Column("ours, unchanged hub", True, HubSettings(culler_timeout=CULLER), _mine()),
 )
 
 
@@ -97,6 +105,8 @@ class Outcome:
         says: what the page says afterwards.
         words: of the mails.
         trouble: an exception while it was set up.
+        begun: when a person did the first thing here, seconds since the epoch.
+        record: what the server wrote down of its end.
     """
 
     situation: Situation
@@ -107,6 +117,8 @@ class Outcome:
     says: str = ""
     words: str = ""
     trouble: str = ""
+    begun: float = 0.0
+    record: dict[str, Any] = field(default_factory=dict)
 
     def wrong(self) -> str:
         """Why it is not as it must be; empty where it is."""
@@ -117,8 +129,8 @@ class Outcome:
             return "" if self.stopped is None else f"stopped after {self.stopped:.1f} s"
         if self.stopped is None:
             return f"ran on for {self.watched:.0f} s"
-        if not must.after - EARLY <= self.stopped <= must.after + LATE + must.late:
-            return f"stopped after {self.stopped:.1f} s, not {must.after}"
+        if when := self._wrong_time() if PROOF else self._wrong_order():
+            return when
         if must.told is not None and must.told not in self.told:
             return f"told by {self.told or 'nobody'}, not by {must.told}"
         if must.words not in self.words:
@@ -126,6 +138,22 @@ class Outcome:
         if must.name == "suspended" and not self.says.startswith("the page says"):
             return self.says
         return ""
+
+    def _wrong_time(self) -> str:
+        must = self.situation
+        assert self.stopped is not None
+        if must.after - EARLY <= self.stopped <= must.after + LATE + must.late:
+            return ""
+        return f"stopped after {self.stopped:.1f} s, not {must.after}"
+
+    def _wrong_order(self) -> str:
+        """Whatever the time: it stopped itself, for idleness, after what was done here and its timeout."""
+        if self.record["why"] != "idle":
+            return f"stopped for another reason: {self.record}"
+        last, stopped = (seconds_of(each["time"]) for each in (self.record["last_activity"], self.record))
+        if last < self.begun:
+            return "what was done here did not count"
+        return "" if stopped - last >= self.situation.after else f"stopped too early: {self.record}"
 
     def cell(self) -> str:
         if self.trouble:
@@ -156,19 +184,24 @@ def mail_server() -> Iterator[tuple[Mailbox, str]]:
     """With the URL for `idle_notify`."""
     logging.getLogger("mail.log").setLevel(logging.ERROR)
     box = Mailbox()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(box, hostname="127.0.0.1", port=port)
-    controller.start()
-    try:
-        yield box, f"mailto://127.0.0.1:{port}?from=jupyter@example.org&to={{user}}@example.org&mode=insecure"
-    finally:
-        controller.stop()
+    with reserved_port() as port:
+        controller = Controller(box, hostname="127.0.0.1", port=port, ready_timeout=PATIENCE)
+        controller.start()
+        to = "from=jupyter@example.org&to={user}@example.org&mode=insecure"
+        try:
+            yield box, f"mailto://127.0.0.1:{port}?{to}"
+        finally:
+            controller.stop()
 
 
 class _Played:
-    """A situation on its server."""
+    """A situation on its server.
+
+    Attributes:
+        since: when it was set up, monotonic.
+        age: of the server then, in seconds.
+        gone: when the server was, monotonic.
+    """
 
     def __init__(self, situation: Situation, column: Column, hub: Hub, browsers: Browsers) -> None:
         self.user = situation.name.replace("_", "")
@@ -176,8 +209,45 @@ class _Played:
         self.server = HubServer(hub, self.user)
         self.stage = Stage(self.server, browsers, mine=column.mine)
         self.since = float("inf")
+        self.age = 0.0
         self.gone: float | None = None
-        self.begun = self.done = False
+        self.done = False
+        self._stepped = 0.0
+
+    def step(self) -> None:
+        """Twice a second at most."""
+        if self.gone is None and time.monotonic() >= self._stepped + LOOK_EVERY:
+            self._stepped = time.monotonic()
+            with suppress(Exception):
+                self.stage.step()
+
+    def is_set_up(self) -> None:
+        self.since = self.stage.acted or time.monotonic()
+        state = self.server.state()
+        # One that is gone already is judged as such.
+        self.age = time.time() - seconds_of(state["started"]) if state is not None else 0.0
+
+    def is_over(self) -> bool:
+        """Whether it has been watched for long enough."""
+        must = self.outcome.situation
+        if self.gone is not None:
+            return True
+        if PROOF:
+            limit = self.outcome.column.watch
+            if must.must == "stop":
+                limit = max(limit, must.after + LATE + must.late + 5)
+            return time.monotonic() - self.since >= limit
+        return must.must == "keep" and self._is_kept()
+
+    def _is_kept(self) -> bool:
+        """Whether the culler has let it be when it would have stopped an idle one, and it knows itself of
+        activity when an idle one would have stopped."""
+        # First: who asks the server may be activity for the hub.
+        if not spared(self.server, age=self.age + CULLER + 1):
+            return False
+        status, answer = self.server.request("GET", "api/mlinfn/idle")
+        would_end = time.time() - (time.monotonic() - self.since) + TIMEOUT
+        return status == 200 and seconds_of(answer["last_activity"]["time"]) >= would_end
 
 
 class _Witness:
@@ -215,18 +285,9 @@ class _Witness:
 
 
 def play(
-    columns: Sequence[Column],
-    situations: Sequence[Situation],
-    folder: Path,
-    playwright: Playwright,
-    *,
-    watch: float | None = None,
+    columns: Sequence[Column], situations: Sequence[Situation], folder: Path, playwright: Playwright
 ) -> list[Outcome]:
-    """All situations in all these columns, at the same time.
-
-    Args:
-        watch: see `Column`.
-    """
+    """All situations in all these columns, at the same time."""
     with ExitStack() as stack:
         box, url = stack.enter_context(mail_server())
         driver = SimulatedDriver(folder / "driver")
@@ -248,29 +309,23 @@ def play(
         played.sort(key=lambda each: situations.index(each.outcome.situation))
         for one in played:
             stack.callback(one.stage.closers.close)
-        for index, one in enumerate(played):
-            if not one.begun or not one.server.running():
-                # Or nobody came for as long as it took to set up the one before.
-                _start(one, driver, url, folder)
-            wait_for(one.server.ready)
-            if index + 1 < len(played) and not one.outcome.situation.browser:
-                # It starts while this one is set up.
-                _start(played[index + 1], driver, url, folder)
+        for one in played:
+            _start(one, driver, url)
             witnesses[one.outcome.column.name].watch(one)
+            one.outcome.begun = time.time()
             try:
-                one.outcome.situation.play(one.stage)
+                with one.stage.somebody_there():
+                    one.outcome.situation.play(one.stage)
             except Exception as error:  # noqa: BLE001 - the others are played all the same
                 one.outcome.trouble = f"{type(error).__name__}: {error}"
                 one.done = True
-            one.since = one.stage.acted or time.monotonic()
-            _go_on(played, box, watch, busy=True)
-        while not all(each.done for each in played):
-            _go_on(played, box, watch)
-            time.sleep(LOOK_EVERY)
+            one.is_set_up()
+            _go_on(played, box, busy=True)
+        wait_for(lambda: _go_on(played, box))
         return [each.outcome for each in played]
 
 
-def _start(one: _Played, driver: SimulatedDriver, url: str, folder: Path) -> None:
+def _start(one: _Played, driver: SimulatedDriver, url: str) -> None:
     column, situation = one.outcome.column, one.outcome.situation
     server = column.server
     platform: Platform = one.server.platform
@@ -295,38 +350,36 @@ def _start(one: _Played, driver: SimulatedDriver, url: str, folder: Path) -> Non
         environment={**server.environment, **driver.environment(), **MINE},
         own_server=server.own_server,
     )
-    one.begun = True
-    one.server.hub.start(one.user, settings=settings, wait=False)
+    one.server.hub.start(one.user, settings=settings)
 
 
-def _go_on(played: Sequence[_Played], box: Mailbox, watch: float | None, *, busy: bool = False) -> None:
+def _go_on(played: Sequence[_Played], box: Mailbox, *, busy: bool = False) -> bool:
     """Let people go on, and take down what has come to its end.
 
     Args:
         busy: others are still to be set up: nothing may take long.
+
+    Returns:
+        Whether all have.
     """
     for one in played:
         if one.done or one.since == float("inf"):
             continue
-        now = time.monotonic()
-        outcome = one.outcome
-        limit = outcome.column.watch if watch is None else watch
-        if outcome.situation.must == "stop":
-            limit = max(limit, outcome.situation.after + LATE + outcome.situation.late + 5)
-        gone = one.gone
-        if gone is None and (busy or now - one.since < limit):
-            with suppress(Exception):
-                one.stage.step()
-        if busy or (gone is None and now - one.since < limit):
+        one.step()
+        if busy or not one.is_over():
             continue
         one.done = True
-        outcome.watched = now - one.since
+        outcome, gone = one.outcome, one.gone
+        outcome.watched = time.monotonic() - one.since
         if gone is not None:
             outcome.stopped = gone - one.since
             outcome.says = one.stage.after()
+            file = one.server.platform.environments / ".mlinfn" / "idle" / "last-stop.json"
+            outcome.record = json.loads(file.read_text()) if file.exists() else {"why": "nobody said"}
         mails = box.mails.get(one.user, [])
         seen: list[str] = []
         with suppress(Exception):
             seen = one.stage.told()
         outcome.told = [*seen, *(["mail"] if mails else [])]
         outcome.words = "\n".join(mails)
+    return all(each.done for each in played)

@@ -15,9 +15,10 @@ from jupyter_mlinfn.errors import BadInputError, DependencyError, MlinfnError, N
 from jupyter_mlinfn.idle.hub import FURTHEST_AHEAD, HubClient, HubPlace
 from jupyter_mlinfn.times import utc_now
 
-from ..support.hub import Hub, HubServer, ServerSettings, hub_running
+from ..support.hub import Hub, HubServer, HubSettings, ServerSettings, hub_running
 from ..support.nursery import environment_of
 from ..support.patience import PATIENCE
+from ..support.server import wait_for
 
 T = TypeVar("T")
 
@@ -113,16 +114,22 @@ def test_with_scopes_it_sees_and_stops_itself_and_then_its_token_is_revoked(
     assert why
 
 
-def test_a_server_that_is_slow_to_end_is_stopping(plain_hub: Hub, user: str) -> None:
+def test_a_server_that_is_slow_to_end_is_stopping(tmp_path: Path) -> None:
     settings = ServerSettings(
-        enabled=False, activity_interval=0, own_server=True, stop_signal="SIGTERM", grace=14
+        enabled=False, activity_interval=0, own_server=True, stop_signal="SIGTERM", grace=int(PATIENCE)
     )
-    server = plain_hub.start(user, settings=settings)
-    there, process = place(server), server.process()
-    assert process is not None
-    process.send_signal(signal.SIGSTOP)
-    assert ask(there, lambda client: client.stop_own_server()) == "stopping"
-    process.wait(PATIENCE)
+    with hub_running(tmp_path / "hub", HubSettings(slow_stop=1)) as hub:
+        server = hub.start("ada", settings=settings)
+        there, process = place(server), server.process()
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        assert ask(there, lambda client: client.stop_own_server()) == "stopping"
+        state = server.state()
+        assert state is not None
+        assert state["pending"] == "stop"
+        process.send_signal(signal.SIGCONT)
+        wait_for(lambda: not server.running())
+        assert not process.is_running()
 
 
 def test_a_hub_that_is_away_is_asked_again_and_what_is_lost_is_told(tmp_path: Path) -> None:
@@ -138,7 +145,7 @@ def test_a_hub_that_is_away_is_asked_again_and_what_is_lost_is_told(tmp_path: Pa
         assert "does not answer" in why
 
         async def report_while_it_comes_back(client: HubClient) -> None:
-            report = asyncio.ensure_future(client.post_activity(at, patience=60))
+            report = asyncio.ensure_future(client.post_activity(at, patience=PATIENCE))
             await asyncio.to_thread(hub.start_hub)
             await report
 

@@ -4,31 +4,25 @@ second."""
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from math import inf
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 import websocket
 
 from ..support.hub import Hub, HubServer, HubSettings, ServerSettings, hub_running
+from ..support.hub_culler import Look, culled, spared
+from ..support.proof import PROOF, note
 from ..support.server import wait_for
+from .conftest import TIMEOUT
 
 STOCK = ServerSettings(enabled=False)
-TIMEOUT = 6
-"""Of the hubs' cullers."""
-
-AT_WORK = 3
-"""Seconds for which the servers that are to be culled say that they are at work."""
-
-LONG_ENOUGH = 18
-"""Seconds after which a server that lives is kept."""
 
 
 def reporting(folder: Path) -> ServerSettings:
@@ -38,6 +32,25 @@ def reporting(folder: Path) -> ServerSettings:
         extensions={"tests.support.reporting": True},
         environment={"MLINFN_TEST_ACCOUNT": str(folder / "account")},
     )
+
+
+@contextmanager
+def at_work(*folders: Path) -> Iterator[None]:
+    """The accounts of these servers move on until the context ends; they stay where they are then."""
+    ended = threading.Event()
+
+    def work() -> None:
+        while not ended.wait(0.2):
+            for folder in folders:
+                (folder / "account").write_text(str(time.time()))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 @contextmanager
@@ -65,6 +78,11 @@ def open_tab(server: HubServer) -> Iterator[None]:
         socket.close()
 
 
+def seconds_of(text: str) -> float:
+    """Since the epoch, of what the hub writes."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
 def reports(server: HubServer) -> str:
     return f"/user/{server.user}/ reports its own activity"
 
@@ -77,136 +95,147 @@ def revoke(server: HubServer) -> None:
             assert server.hub.api("DELETE", f"users/{server.user}/tokens/{token['id']}")[0] == 204
 
 
-def inactive_at_cull(server: HubServer) -> int:
-    """Seconds for which the server was inactive by the culler's reckoning when it was stopped."""
-    found = re.search(rf"Culling server {server.user} \(inactive for 00:00:(\d\d)\)", server.hub.log())
-    assert found, "not culled"
-    return int(found[1])
+def at_its_end(server: HubServer) -> Look:
+    """What the culler saw of the server when it stopped it."""
+    look = wait_for(lambda: culled(server))
+    timeout = server.hub.settings.culler_timeout or 0
+    assert look.inactive >= timeout
+    if PROOF:
+        note(f"culler: {look.name} was stopped after {look.inactive} s, timeout {timeout} s")
+        assert look.inactive <= timeout + 2
+    wait_for(lambda: not server.running())
+    return look
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Servers that lived beside each other on one hub.
+    """Servers that lived beside each other, until the culler had stopped some and then looked at all others.
 
     Attributes:
-        lived: seconds from the moment when all were there; infinite for those still there at the end.
+        account: seconds since the epoch: the last that those say of themselves which are to be culled.
+        figures: the last activity that the hub had of each.
+        kept: those that a look let be which came after the end of the others.
     """
 
     servers: Mapping[str, HubServer]
-    lived: Mapping[str, float]
+    account: float
+    figures: Mapping[str, float]
+    kept: Collection[str]
+
+
+CULLED = ("idle", "subclass", "extension")
+KEPT = ("works", "replaced", "revoked", "stock")
+WITHOUT_TAB = ("works", "alone")
 
 
 @pytest.fixture(scope="module")
-def scene(following_hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    """All at once, as each takes its time."""
-    folders = {
-        name: tmp_path_factory.mktemp(name) for name in ("idle", "subclass", "works", "replaced", "revoked")
-    }
+def scene(following_hub: Hub, stock_hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """All at once, as each takes its time. Those named `tab` and `alone` are on the stock hub."""
+    names = ("idle", "subclass", "works", "replaced", "revoked", "tab", "alone")
+    folders = {name: tmp_path_factory.mktemp(name) for name in names}
+    told = {"MLINFN_HUB_CULL_TIMEOUT": str(TIMEOUT), "MLINFN_HUB_CULL_EVERY": "1"}
     settings = {
         **{name: reporting(folder) for name, folder in folders.items()},
         "subclass": replace(reporting(folders["subclass"]), as_extension=False),
+        "extension": ServerSettings(own_server=True, environment=told),
         "stock": STOCK,
     }
-    following_hub.start("replaced", settings=settings["replaced"]).stop()
-    settings["replaced"] = STOCK
-    for name in ("works", "revoked"):
-        (folders[name] / "account").write_text(str(time.time() + 300))
+    (folders["works"] / "account").write_text(str(time.time() + 1800))
 
-    def working(until: Callable[[], bool]) -> bool:
-        """Those that are to be culled are at work up to now."""
-        for name in ("idle", "subclass"):
-            (folders[name] / "account").write_text(str(time.time()))
-        return until()
+    def start(name: str) -> HubServer:
+        hub = stock_hub if name in ("tab", "alone") else following_hub
+        if name == "replaced":
+            hub.start(name, settings=settings[name]).stop()
+            settings[name] = STOCK
+        return hub.start(name, settings=settings[name])
 
-    with ThreadPoolExecutor() as pool, ExitStack() as tabs:
-        starts = {
-            name: pool.submit(following_hub.start, name, settings=each) for name, each in settings.items()
-        }
-        wait_for(lambda: working(lambda: all(start.done() for start in starts.values())))
-        servers = {name: start.result() for name, start in starts.items()}
-        for name, server in servers.items():
-            if name != "works":
-                tabs.enter_context(open_tab(server))
-        declared = [reports(servers[name]) for name in ("idle", "subclass", "revoked")]
-        wait_for(lambda: working(lambda: all(each in following_hub.log() for each in declared)))
+    ended = ("idle", "subclass", "alone")
+    with ThreadPoolExecutor(4) as pool, ExitStack() as tabs:
+        with at_work(*(folders[name] for name in (*ended, "revoked", "tab"))):
+            servers = dict(zip(settings, pool.map(start, settings), strict=True))
+            for name, server in servers.items():
+                if name not in WITHOUT_TAB:
+                    tabs.enter_context(open_tab(server))
+            declared = [reports(servers[name]) for name in (*CULLED, "revoked")]
+            wait_for(lambda: all(each in following_hub.log() for each in declared))
         revoke(servers["revoked"])
-        began = time.monotonic()
-        (folders["revoked"] / "account").write_text(str(time.time() + 301))
-        for name in ("idle", "subclass"):
-            (folders[name] / "account").write_text(str(time.time() + AT_WORK))
-        lived: dict[str, float] = {}
+        account = time.time()
+        (folders["revoked"] / "account").write_text(str(account + 1800))
+        for name in (*ended, "tab"):
+            (folders[name] / "account").write_text(str(account))
+        status, kernel = servers["extension"].request("POST", "api/kernels", {"name": "python3"})
+        assert status == 201, kernel
+        figures: dict[str, float] = {}
+        before = {name: [servers[each] for each in CULLED] for name in KEPT} | {"tab": [servers["alone"]]}
+
+        def is_kept(name: str) -> bool:
+            return spared(servers[name], after=before[name])
 
         def over() -> bool:
-            passed = time.monotonic() - began
             for name, server in servers.items():
-                if name not in lived and not server.running():
-                    lived[name] = passed
-            return passed > LONG_ENOUGH
+                if (state := server.state()) is not None:
+                    figures[name] = seconds_of(state["last_activity"])
+            return all(is_kept(name) or culled(servers[name]) for name in before)
 
-        wait_for(over, LONG_ENOUGH + 30)
-        return Scene(servers, {name: lived.get(name, inf) for name in servers})
+        wait_for(over)
+        return Scene(servers, account, figures, {name for name in before if is_kept(name)})
 
 
 @pytest.mark.parametrize("name", ["idle", "subclass"])
 def test_a_server_that_says_it_is_idle_is_culled_on_time_whatever_is_open(scene: Scene, name: str) -> None:
-    assert TIMEOUT <= inactive_at_cull(scene.servers[name]) <= TIMEOUT + 2
-    assert AT_WORK + TIMEOUT - 1 <= scene.lived[name] < LONG_ENOUGH
+    at_its_end(scene.servers[name])
+    # What the hub went by is what the server said, and not what the proxy saw of its tab.
+    assert abs(scene.figures[name] - scene.account) < 0.01
     assert reports(scene.servers[name]) in scene.servers[name].hub.log()
 
 
 def test_a_server_without_our_extension_is_kept_by_its_traffic_on_the_same_hub(scene: Scene) -> None:
-    assert scene.lived["stock"] == inf
+    assert "stock" in scene.kept
     assert reports(scene.servers["stock"]) not in scene.servers["stock"].hub.log()
 
 
 def test_a_server_at_work_by_its_own_account_is_kept_with_nothing_open(scene: Scene) -> None:
-    assert scene.lived["works"] == inf
+    assert "works" in scene.kept
 
 
 def test_the_next_server_of_a_user_without_the_extension_is_as_ever(scene: Scene) -> None:
-    assert scene.lived["replaced"] == inf
+    assert "replaced" in scene.kept
 
 
 def test_a_server_whose_reports_are_refused_is_kept_by_its_traffic(scene: Scene) -> None:
     """It cannot say that it is at work: in doubt, nobody is stopped."""
-    assert scene.lived["revoked"] == inf
+    assert "revoked" in scene.kept
     server = scene.servers["revoked"]
+    assert scene.figures["revoked"] < scene.account + 1800, "what it said was not heard"
     assert "/user/revoked/ no longer reports its own activity" in server.hub.log()
     assert "could not be reported to the hub" in server.log()
 
 
-def test_without_the_proxy_class_an_open_tab_wins(stock_hub: Hub, tmp_path: Path, user: str) -> None:
-    server = stock_hub.start(user, settings=reporting(tmp_path))
-    with open_tab(server):
-        until = time.monotonic() + 2 * TIMEOUT
-        wait_for(lambda: not server.running() or time.monotonic() > until)
-        assert server.running()
-    wait_for(lambda: not server.running())
-    assert TIMEOUT <= inactive_at_cull(server) <= TIMEOUT + 2
+def test_without_the_proxy_class_an_open_tab_wins(scene: Scene) -> None:
+    server = scene.servers["tab"]
+    assert "tab" in scene.kept, "one with the same account and no tab was stopped before"
+    at_its_end(scene.servers["alone"])
+    # Its tab is closed by now.
+    at_its_end(server)
 
 
 def test_a_hub_that_was_restarted_follows_as_before(tmp_path: Path) -> None:
-    with hub_running(tmp_path / "hub", HubSettings(culler_timeout=12, proxy_class="mlinfn")) as hub:
+    # Longer than a hub is away.
+    with hub_running(tmp_path / "hub", HubSettings(culler_timeout=10, proxy_class="mlinfn")) as hub:
         server = hub.start("ada", settings=reporting(tmp_path))
         with open_tab(server):
-            wait_for(lambda: reports(server) in hub.log())
-            hub.kill_hub()
-            (tmp_path / "account").write_text(str(time.time()))
-            hub.start_hub()
-            assert server.ready()
-            wait_for(lambda: not server.running())
-        assert 12 <= inactive_at_cull(server) <= 14
+            with at_work(tmp_path):
+                wait_for(lambda: reports(server) in hub.log())
+                hub.kill_hub()
+                hub.start_hub()
+                assert server.ready()
+                wait_for(lambda: hub.log().count(reports(server)) == 2)
+            at_its_end(server)
     assert hub.log().count(reports(server)) == 2
 
 
-def test_the_extension_itself_is_followed_with_a_kernel_idle_and_a_page_open(
-    following_hub: Hub, user: str
-) -> None:
-    told = {"MLINFN_HUB_CULL_TIMEOUT": str(TIMEOUT), "MLINFN_HUB_CULL_EVERY": "1"}
-    server = following_hub.start(user, settings=ServerSettings(own_server=True, environment=told))
-    with open_tab(server):
-        assert server.request("POST", "api/kernels", {"name": "python3"})[0] == 201
-        wait_for(lambda: not server.running())
-    assert reports(server) in following_hub.log()
-    assert TIMEOUT <= inactive_at_cull(server) <= TIMEOUT + 2
+def test_the_extension_itself_is_followed_with_a_kernel_idle_and_a_page_open(scene: Scene) -> None:
+    server = scene.servers["extension"]
+    at_its_end(server)
+    assert reports(server) in server.hub.log()
     assert "Kernel shutdown" in server.log(), "stopped in order"

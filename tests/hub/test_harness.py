@@ -35,4 +35,5 @@ def test_hub_and_proxy_are_killed_and_come_back_and_nothing_is_left(tmp_path: Pa
         server.stop()
         assert not process.is_running()
         hub.start("bob")
+        assert len([process for process in psutil.process_iter() if hub.marks(process)]) >= 4
     assert [process for process in psutil.process_iter() if hub.marks(process)] == []

@@ -11,17 +11,17 @@ from typing import Any
 import pytest
 
 from ..support.hub import Hub, HubServer, HubSettings, ServerSettings, hub_running
+from ..support.hub_culler import culled, spared
+from ..support.hub_tools import request
 from ..support.patience import PATIENCE
-from ..support.proof import note
+from ..support.proof import PROOF, note
 from ..support.server import wait_for
+from .people import Stage
 
-TIMEOUT = 8.0
-EVERY = 1
-"""Seconds between two looks of the hubs' cullers."""
+SOON: dict[str, Any] = {"idle_timeout": 2.0, "idle_warnings": [1.0]}
+"""Nobody is there, and nobody is waited for."""
 
-TRAITS: dict[str, Any] = {"idle_timeout": TIMEOUT, "idle_warnings": [4.0, 2.0]}
-MAY_STOP = ServerSettings(own_server=True, traits=TRAITS)
-MAY_NOT = ServerSettings(own_server=False, traits=TRAITS)
+FAR: dict[str, Any] = {"idle_timeout": 3600.0}
 
 
 def idle(server: HubServer) -> dict[str, Any]:
@@ -34,28 +34,43 @@ def record(server: HubServer) -> dict[str, Any]:
     return dict(json.loads(wait_for(lambda: file.exists() and file.read_text())))
 
 
-def _seconds(one: str, other: str) -> float:
-    first, second = (datetime.fromisoformat(each.replace("Z", "+00:00")) for each in (one, other))
-    return (second - first).total_seconds()
+def seconds_of(text: str) -> float:
+    """Since the epoch."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def kept_for(answer: dict[str, Any]) -> float:
+    """Seconds."""
+    return seconds_of(answer["kept_until"] or answer["now"]) - seconds_of(answer["now"])
+
+
+def hub_knows(server: HubServer) -> dict[str, float]:
+    """`started` and `last_activity`, seconds since the epoch."""
+    state = server.state()
+    assert state is not None
+    return {name: seconds_of(state[name]) for name in ("started", "last_activity")}
 
 
 def test_a_token_that_may_not_stop_it_ends_with_status_0(plain_hub: Hub, user: str) -> None:
-    server = plain_hub.start(user, settings=MAY_NOT)
+    server = plain_hub.start(user, settings=ServerSettings(own_server=False, traits=SOON))
     wait_for(lambda: f"User {user} server stopped, with exit code: 0" in plain_hub.log())
 
     assert record(server)["why"] == "idle"
 
 
 def test_the_hub_that_culls_at_the_same_time_lets_it_save(tmp_path: Path) -> None:
-    settings = HubSettings(culler_timeout=int(TIMEOUT), culler_every=EVERY, proxy_class="mlinfn")
+    # The culler comes while pages save.
+    timeout, culler_timeout = 4.0, 10
+    settings = HubSettings(culler_timeout=culler_timeout, proxy_class="mlinfn")
     with hub_running(tmp_path / "hub", settings) as hub:
-        traits = {**TRAITS, "hub_cull_timeout": TIMEOUT, "hub_cull_every": float(EVERY)}
+        traits = {"idle_timeout": timeout, "hub_cull_timeout": float(culler_timeout), "hub_cull_every": 1.0}
         server = hub.start("ada", settings=ServerSettings(own_server=True, traits=traits))
         page = {"page": "a-page-of-ada", "visible": True}
-        assert server.request("POST", "api/mlinfn/idle/page", page)[0] == 204
-        began = wait_for(lambda: idle(server)["phase"] == "saving" and time.monotonic())
-        # Longer than the culler would wait.
-        wait_for(lambda: time.monotonic() > began + 3 * EVERY)
+        with Stage(server, None, mine=True).somebody_there():
+            assert server.request("POST", "api/mlinfn/idle/page", page)[0] == 204
+        age = time.time() - hub_knows(server)["started"]
+        wait_for(lambda: idle(server)["phase"] == "saving")
+        wait_for(lambda: spared(server, age=age + culler_timeout + 1) or culled(server))
         assert idle(server)["phase"] == "saving"
         saved = {"documents": ["a.ipynb"], "failed": []}
         assert server.request("POST", "api/mlinfn/idle/page", {**page, "saved": saved})[0] == 204
@@ -67,7 +82,7 @@ def test_the_hub_that_culls_at_the_same_time_lets_it_save(tmp_path: Path) -> Non
 
 
 def test_a_stop_by_the_user_at_the_hub_is_no_idleness(plain_hub: Hub, user: str) -> None:
-    server = plain_hub.start(user, settings=MAY_STOP)
+    server = plain_hub.start(user, settings=ServerSettings(own_server=True, traits=FAR))
     idle(server)
     server.stop()
 
@@ -75,54 +90,59 @@ def test_a_stop_by_the_user_at_the_hub_is_no_idleness(plain_hub: Hub, user: str)
 
 
 def test_two_servers_of_one_user_have_an_account_each(plain_hub: Hub, user: str) -> None:
-    one = plain_hub.start(user, settings=MAY_STOP)
-    other = plain_hub.start(user, "gpu", settings=MAY_STOP)
-    assert other.request("POST", "api/mlinfn/idle/keepalive", {"seconds": 3600})[0] == 200
+    other = plain_hub.start(user, "gpu", settings=ServerSettings(own_server=True, traits=FAR))
+    assert other.request("POST", "api/mlinfn/idle/keepalive", {"seconds": 7200})[0] == 200
+    one = plain_hub.start(user, settings=ServerSettings(own_server=True, traits=SOON))
     wait_for(lambda: not one.running())
 
     assert other.running()
+    assert kept_for(idle(other)) > FAR["idle_timeout"]
     assert record(one)["server"] == ""
+    assert record(one)["why"] == "idle"
     other.stop()
     assert record(other)["server"] == "gpu"
 
 
 def test_keeping_is_told_to_the_hub(tmp_path: Path) -> None:
-    settings = HubSettings(culler_timeout=8, culler_every=EVERY, proxy_class="mlinfn")
+    timeout, asked = 8, 14
+    settings = HubSettings(culler_timeout=timeout, proxy_class="mlinfn")
     with hub_running(tmp_path / "hub", settings) as hub:
-        traits = {"hub_cull_timeout": 8.0, "hub_cull_every": float(EVERY)}
+        traits = {"hub_cull_timeout": float(timeout), "hub_cull_every": 1.0}
         server = hub.start("ada", settings=ServerSettings(own_server=True, traits=traits))
-        status, answer = server.request("POST", "api/mlinfn/idle/keepalive", {"seconds": 25})
-        assert status == 200
-        kept = _seconds(answer["now"], answer["kept_until"])
-        began = time.monotonic()
+        before = time.time()
+        assert server.request("POST", "api/mlinfn/idle/keepalive", {"seconds": asked})[0] == 200
+        after = time.time()
+
+        def promise() -> float | None:
+            # Of a hub that is slow to agree the server promises less at first.
+            until = seconds_of((answer := idle(server))["kept_until"] or answer["now"])
+            return until if until > before + asked - 0.1 else None
+
+        promised = wait_for(promise)
+        assert promised < after + asked + 0.1
+        # What the culler goes by; it never goes back.
+        told = hub_knows(server)["last_activity"]
+        assert abs(told - (promised - timeout)) < 0.1
         wait_for(lambda: not server.running())
 
         # The stock culler stopped it, and not before what was promised.
-        assert 24 <= kept <= 25
-        assert kept <= time.monotonic() - began <= kept + 10
-        assert "Culling server" in hub.log()
+        assert time.time() >= promised
+        assert culled(server) is not None
         assert record(server)["why"] == "hub_culler"
 
 
-@pytest.mark.parametrize("moment", ["warning", "stop", "keepalive"])
-def test_with_the_hub_down_nothing_is_worse_than_it_must(tmp_path: Path, moment: str) -> None:
+@pytest.mark.parametrize("moment", ["warning", "stop"])
+def test_with_the_hub_down_it_warns_and_stops_itself(tmp_path: Path, moment: str) -> None:
+    timeout = {"warning": 8.0, "stop": 4.0}[moment]
     with hub_running(tmp_path / "hub") as hub:
-        traits = {**TRAITS, "hub_cull_timeout": TIMEOUT, "hub_cull_every": float(EVERY)}
+        traits = {"idle_timeout": timeout, "hub_cull_timeout": timeout, "hub_cull_every": 1.0}
         server = hub.start("ada", settings=ServerSettings(own_server=True, traits=traits))
-        process = server.process()
-        assert process is not None
-        idle(server)
-        direct = direct_url(hub, server)
+        with Stage(server, None, mine=True).somebody_there():
+            process = server.process()
+            assert process is not None
+            idle(server)
+            direct = direct_url(hub, server)
         hub.kill_hub()
-        if moment == "keepalive":
-            answer = direct("POST", "api/mlinfn/idle/keepalive", {"seconds": 3600})
-            # It is not promised what the hub has not agreed to.
-            assert _seconds(answer["now"], answer["kept_until"]) <= TIMEOUT + 1
-            hub.start_hub()
-            wait_for(
-                lambda: _seconds((told := idle(server))["now"], told["kept_until"] or told["now"]) > 3000
-            )
-            return
         if moment == "warning":
             warned = wait_for(lambda: direct("GET", "api/mlinfn/idle")["warning"])
             assert warned["extendable"]
@@ -131,27 +151,42 @@ def test_with_the_hub_down_nothing_is_worse_than_it_must(tmp_path: Path, moment:
     assert record(server)["why"] == "idle"
 
 
-def test_a_hub_that_hangs_makes_the_stop_a_few_seconds_late(tmp_path: Path) -> None:
+def test_with_the_hub_down_nothing_is_promised_that_it_has_not_agreed_to(tmp_path: Path) -> None:
+    timeout = 60.0
     with hub_running(tmp_path / "hub") as hub:
-        server = hub.start("ada", settings=MAY_STOP)
-        process = server.process()
-        assert process is not None
-        answer = idle(server)
-        due = time.monotonic() + _seconds(answer["now"], answer["next"]["time"])
+        traits = {**FAR, "hub_cull_timeout": timeout, "hub_cull_every": 1.0}
+        server = hub.start("ada", settings=ServerSettings(own_server=True, traits=traits))
+        idle(server)
+        direct = direct_url(hub, server)
+        hub.kill_hub()
+        answer = direct("POST", "api/mlinfn/idle/keepalive", {"seconds": 7200})
+        assert kept_for(answer) <= timeout
+        hub.start_hub()
+        wait_for(lambda: kept_for(idle(server)) > 7000)
+
+
+def test_a_hub_that_hangs_holds_up_the_stop_for_a_few_seconds(tmp_path: Path) -> None:
+    traits = {"idle_timeout": 4.0}
+    with hub_running(tmp_path / "hub") as hub:
+        server = hub.start("ada", settings=ServerSettings(own_server=True, traits=traits))
+        with Stage(server, None, mine=True).somebody_there():
+            process = server.process()
+            assert process is not None
+        due = time.monotonic() + traits["idle_timeout"]
         hub.suspend_hub()
+        # It hangs until this has ended.
         process.wait(PATIENCE)
         late = time.monotonic() - due
-    note(f"{late:.1f} s late with a real hub that hangs")
+    if PROOF:
+        # It waits 2 s for the hub to be held off, 1 s for pages, 5 s for the hub to stop it, and ends.
+        note(f"{late:.1f} s late with a real hub that hangs")
+        assert late < 15
 
     assert record(server)["why"] == "idle"
-    # It waits 2 s for the hub to be held off, 1 s for pages, 5 s for the hub to stop it, and ends.
-    assert late < 15
 
 
 def direct_url(hub: Hub, server: HubServer) -> Any:
     """Asks the server itself, which has the user's token in its cache, not through the proxy."""
-    from ..support.hub import request
-
     (target,) = [
         route["target"]
         for path, route in hub.routes().items()

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
+from jupyter_server.utils import url_path_join
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
 
 from jupyter_mlinfn.idle.account import Account
 from jupyter_mlinfn.idle.around import Around, Away
@@ -20,7 +26,8 @@ from jupyter_mlinfn.idle.policy import Culler
 from jupyter_mlinfn.idle.service import IdleService
 from jupyter_mlinfn.idle.sources.page import PageSource
 
-from ..support.clock import Clock
+from ..support.clock import Clock, until
+from ..support.patience import PATIENCE
 
 QUICK = Limits(save=0.3, hidden=0.1, nobody=0.02, write=0.3, stop=0.1)
 
@@ -116,7 +123,7 @@ class Copies:
 
 
 class World:
-    """One service and what is around it."""
+    """One service and what is around it. Also on its event loop no time passes but what the test passes."""
 
     def __init__(
         self,
@@ -130,6 +137,7 @@ class World:
         copies: bool = False,
     ) -> None:
         self.clock = SleepyClock()
+        asyncio.get_running_loop().time = self.clock  # type: ignore[method-assign]
         self.started = self.clock.now
         self.kernels = Told()
         self.rules = ServerRules()
@@ -182,15 +190,18 @@ class World:
     async def over(self) -> Mapping[str, Any]:
         """The record of the stop, once the process is told to end or the hub to end it;
         time passes meanwhile."""
-        ends = [asyncio.ensure_future(each.wait()) for each in (self.ended, self.other_hub.stopped)]
-        for _ in range(1000):
-            done, waiting = await asyncio.wait(ends, timeout=0.01, return_when=asyncio.FIRST_COMPLETED)
-            if done:
-                for each in waiting:
-                    each.cancel()
-                return self.records[-1] if self.records else {}
+        await self.in_time(lambda: self.ended.is_set() or self.other_hub.stopped.is_set())
+        return self.records[-1] if self.records else {}
+
+    async def in_time(self, look: Callable[[], Any], seconds: float = 10.0) -> None:
+        """Pass time, at most so much, until that is true."""
+        end = self.clock.now + seconds
+        while True:
+            await settle()
+            if look():
+                return
+            assert self.clock.now < end, f"it did not come in {seconds:g} s by the clock of the test"
             self.clock.pass_time(0.01)
-        raise AssertionError("nothing ended")
 
     def _changed(self) -> None:
         self.changes += 1
@@ -202,6 +213,13 @@ class World:
         if self.storage_error is not None:
             raise self.storage_error
         self.records.append(body)
+
+
+async def settle() -> None:
+    """Let everybody do what takes no time by the clock: also a thread, which takes some by the machine's."""
+    await until(lambda: not any(each.name == "mlinfn-last-stop" for each in threading.enumerate()))
+    for _ in range(50):
+        await asyncio.sleep(0)
 
 
 _WORLDS: list[World] = []
@@ -218,9 +236,32 @@ def no_world_goes_on(jp_asyncio_loop: asyncio.AbstractEventLoop | None) -> Itera
     while _WORLDS:
         _WORLDS.pop().service.ending.close()
     if jp_asyncio_loop is not None:
+        # Who ends a server afterwards goes by the machine's clock.
+        vars(jp_asyncio_loop).pop("time", None)
         jp_asyncio_loop.run_until_complete(asyncio.sleep(0))
 
 
 @pytest.fixture
 def clock() -> SleepyClock:
     return SleepyClock()
+
+
+@pytest.fixture
+def jp_fetch(jp_fetch: Callable[..., Any]) -> Callable[..., Any]:
+    """As pytest-jupyter's, without its limit of 20 s."""
+    return partial(jp_fetch, request_timeout=PATIENCE, connect_timeout=PATIENCE)
+
+
+@pytest.fixture
+def jp_ws_fetch(
+    http_server: Any, jp_auth_header: Mapping[str, str], jp_http_port: int, jp_base_url: str
+) -> Callable[..., Any]:
+    """As pytest-jupyter's, without Tornado's limit of 20 s: a websocket waits until its kernel is there."""
+
+    def connect(*parts: str, params: Mapping[str, str] | None = None) -> Any:
+        path = url_path_join(jp_base_url, *(urllib.parse.quote(part) for part in parts))
+        url = f"ws://127.0.0.1:{jp_http_port}{path}?{urllib.parse.urlencode(params or {})}"
+        limits = {"connect_timeout": PATIENCE, "request_timeout": PATIENCE}
+        return websocket_connect(HTTPRequest(url, headers=dict(jp_auth_header), **limits))
+
+    return connect

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -11,17 +12,32 @@ from jupyter_mlinfn.idle.ending import Limits
 from jupyter_mlinfn.idle.models import Policy
 from jupyter_mlinfn.idle.policy import Culler
 
-from ..support.kernels import until
+from ..support.clock import until
 from .conftest import QUICK, World
 
 PAGE = {"page": "a-page-of-somebody", "visible": True}
-SAVED = {"documents": ["a.ipynb"], "failed": [{"path": "b.ipynb", "reason": "It was changed on disk."}]}
+SAVED: dict[str, Any] = {
+    "documents": ["a.ipynb"],
+    "failed": [{"path": "b.ipynb", "reason": "It was changed on disk."}],
+}
 
 
 async def ending(world: World) -> None:
     """Bring it to its end."""
     await world.at(3600)
     assert world.service.phase() == "saving"
+
+
+def hanging(world: World) -> tuple[threading.Event, threading.Event]:
+    """Have the storage take what it is given, and not answer. Returns what is set then, and what frees it."""
+    hangs, release = threading.Event(), threading.Event()
+
+    def hang(_: object) -> None:
+        hangs.set()
+        release.wait()
+
+    world.service.around.write = hang
+    return hangs, release
 
 
 async def test_pages_save_the_reason_is_written_the_process_ends() -> None:
@@ -109,7 +125,7 @@ async def test_where_the_hub_does_not_stop_it_it_ends_by_itself(trouble: str) ->
     world.other_hub.may_stop = trouble != "no scope"
     await ending(world)
     await world.over()
-    await asyncio.wait_for(world.ended.wait(), 10)
+    await world.in_time(world.ended.is_set)
 
     assert world.records[-1]["why"] == "idle"
 
@@ -122,6 +138,17 @@ async def test_a_storage_that_fails_does_not_hold_it_up() -> None:
 
     assert world.ended.is_set()
     assert record == {}
+
+
+async def test_a_storage_that_hangs_holds_it_up_for_as_long_as_a_reason_may_take() -> None:
+    world = World(limits=Limits(nobody=0.0, write=5))
+    hangs, release = hanging(world)
+    await ending(world)
+    await until(hangs.is_set)
+    assert not world.ended.is_set()
+    world.clock.pass_time(5)
+    await until(world.ended.is_set)
+    release.set()
 
 
 @pytest.mark.parametrize("what", ["storage", "hub"])
@@ -287,18 +314,13 @@ async def test_ctrl_c_on_a_laptop_is_nothing_to_write_down() -> None:
     assert world.records == []
 
 
-async def test_a_storage_that_hangs_holds_up_nobody_who_stops_it(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_storage_that_hangs_holds_up_nobody_who_stops_it() -> None:
     world = World(hub=True)
-    release = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def hang(_: object) -> None:
-        asyncio.run_coroutine_threadsafe(release.wait(), loop).result()
-
-    world.service.around.write = hang
+    hangs, release = hanging(world)
     await world.at(10)
-    began = loop.time()
-    await world.service.close()
-
-    assert loop.time() - began < 1
+    closing = asyncio.ensure_future(world.service.close())
+    await until(hangs.is_set)
+    # Of the second that a server may have.
+    world.clock.pass_time(0.5)
+    await closing
     release.set()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import uuid
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from websocket import create_connection
 from jupyter_mlinfn.idle.sources.gateway import ASK_EVERY, GatewayKernelSource
 from jupyter_mlinfn.times import iso
 from tests.support.clock import Clock
-from tests.support.kernels import until
+from tests.support.patience import PATIENCE, until
 from tests.support.server import TOKEN, Platform, running, wait_for
 
 
@@ -117,7 +119,8 @@ async def test_a_gateway_that_hangs_is_told_as_one_that_fails() -> None:
 
 async def test_the_answers_of_a_real_server_as_the_gateway(tmp_path: Path) -> None:
     go = tmp_path / "go"
-    with running(Platform(tmp_path / "gateway", [])) as server:
+    platform = Platform(tmp_path / "gateway", [])
+    with running(platform, arguments=["--log-level=DEBUG"]) as server:
 
         async def models() -> list[dict[str, Any]]:
             _, kernels = await asyncio.to_thread(server.request, "GET", "api/kernels")
@@ -129,34 +132,47 @@ async def test_the_answers_of_a_real_server_as_the_gateway(tmp_path: Path) -> No
         source = GatewayKernelSource(models, names)
         _, kernel = server.request("POST", "api/kernels", {"name": "python3"})
         address = f"{server.url.replace('http', 'ws')}/api/kernels/{kernel['id']}/channels?token={TOKEN}"
-        page = await asyncio.to_thread(create_connection, address)
+        page = await asyncio.to_thread(partial(create_connection, address, timeout=PATIENCE))
         try:
 
             async def looked() -> float | None:
                 await source.refresh()
                 return (await source.look(time.monotonic())).last
 
-            async def idle() -> None:
+            async def becomes(state: str) -> None:
+                """It hears the kernel on another socket than the page does."""
                 await asyncio.to_thread(
                     wait_for,
-                    lambda: server.get(f"api/kernels/{kernel['id']}")["execution_state"] == "idle",
+                    lambda: server.get(f"api/kernels/{kernel['id']}")["execution_state"] == state,
                 )
 
+            def heard() -> int:
+                """So often it has heard, by its own log, that the kernel became busy or idle."""
+                return (
+                    (platform.folder / "server.log").read_text().count(f"activity on {kernel['id']}: status")
+                )
+
+            async def asks_by_itself() -> None:
+                before = heard()
+                page.send(json.dumps(request("kernel_info_request")))
+                await asyncio.to_thread(hear, page, "kernel_info_reply")
+                await asyncio.to_thread(wait_for, lambda: heard() >= before + 2)
+
             # The page's coming is no activity, as the gateway has it; the kernel's start is.
-            await idle()
+            await becomes("idle")
+            await asks_by_itself()
             started = await looked()
+            assert started is not None
             assert source.busy() == []
-            page.send(json.dumps(request("kernel_info_request")))
-            await asyncio.to_thread(hear, page, "kernel_info_reply")
+            await asks_by_itself()
             assert await looked() == started
             code = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)"
             page.send(json.dumps(request("execute_request", code=code, silent=False)))
-            await asyncio.to_thread(hear, page, "execute_input")
-            assert (await looked() or 0) > (started or 0)
+            await becomes("busy")
+            assert (await looked() or 0) > started
             assert [busy.kernel_id for busy in source.busy()] == [kernel["id"]]
             go.touch()
-            await asyncio.to_thread(hear, page, "execute_reply")
-            await idle()
+            await becomes("idle")
             await source.refresh()
         finally:
             page.close()
@@ -166,11 +182,11 @@ async def test_the_answers_of_a_real_server_as_the_gateway(tmp_path: Path) -> No
 
 
 def request(kind: str, **content: Any) -> dict[str, Any]:
-    header = {"msg_id": kind, "msg_type": kind, "session": "s", "username": "", "version": "5.4"}
+    # A kernel does not take the same message twice.
+    header = {"msg_id": uuid.uuid4().hex, "msg_type": kind, "session": "s", "username": "", "version": "5.4"}
     message = {"header": {**header, "date": "2026-11-24T00:00:00Z"}, "content": content}
     return {**message, "parent_header": {}, "metadata": {}, "channel": "shell", "buffers": []}
 
 
 def hear(page: Any, kind: str) -> None:
-    while json.loads(page.recv())["msg_type"] != kind:
-        pass
+    wait_for(lambda: json.loads(page.recv())["msg_type"] == kind)

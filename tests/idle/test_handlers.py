@@ -1,11 +1,11 @@
-"""The room on a real server, with seconds for hours: it warns, saves, stops, and writes down why."""
+"""The room on a real server, whose clock is turned: it warns, saves, stops, and writes down why."""
 
 from __future__ import annotations
 
 import json
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,14 @@ import websocket
 from jupyter_mlinfn.events import IDLE
 
 from ..support.patience import PATIENCE
+from ..support.proof import PROOF, note
 from ..support.server import TOKEN, Platform, Server, running, wait_for
+from ..support.turned import by_our_clock, pass_time
 
-SETTINGS: dict[str, Any] = {"idle_timeout": 4.0, "idle_warnings": [2.0, 1.0]}
+TIMEOUT = 3600.0
+SETTINGS: dict[str, Any] = {"idle_timeout": TIMEOUT, "idle_warnings": [1800.0, 600.0]}
 PAGE = {"page": "a-page-of-somebody", "visible": True}
+IGNORES = "import signal\nfor each in (signal.SIGINT, signal.SIGTERM): signal.signal(each, signal.SIG_IGN)"
 
 
 @pytest.fixture
@@ -30,12 +34,27 @@ def platform(tmp_path: Path) -> Platform:
 
 @pytest.fixture
 def server(platform: Platform) -> Iterator[Server]:
-    with running(platform) as server:
+    with by_our_clock(platform, lab=False) as server:
         yield server
 
 
 def idle(server: Server) -> dict[str, Any]:
     return server.get("api/mlinfn/idle")
+
+
+def noted(server: Server, look: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    """The answer of which that is true; the server looks anew for each."""
+
+    def looked() -> Any:
+        pass_time(server, 2)
+        answer = idle(server)
+        return look(answer) and answer
+
+    return dict(wait_for(looked))
+
+
+def signal_of(answer: dict[str, Any], source: str) -> dict[str, Any]:
+    return next(each for each in answer["signals"] if each["source"] == source)
 
 
 def post(server: Server, path: str, body: dict[str, Any]) -> int:
@@ -65,7 +84,8 @@ def test_a_forgotten_server_warns_saves_and_stops_with_its_reason_written(server
     with events(server) as told:
         assert post(server, "page", PAGE) == 204
         seen = {}
-        while "saving" not in seen:
+        for phase, seconds in (("warned", TIMEOUT - 1800), ("saving", 1800)):
+            pass_time(server, seconds)
             event = wait_for_idle_event(told)
             # It says only "read again".
             assert set(event) <= {"schema_id", "schema_version", "emitted_at", "__schema__"} | {
@@ -73,14 +93,14 @@ def test_a_forgotten_server_warns_saves_and_stops_with_its_reason_written(server
                 "__metadata_version__",
                 "__timestamp__",
             }
-            answer = idle(server)
-            seen[answer["phase"]] = answer
+            seen[phase] = idle(server)
+            assert seen[phase]["phase"] == phase
         saved = {"documents": ["a.ipynb"], "failed": []}
         assert post(server, "page", {**PAGE, "saved": saved}) == 204
     server.process.wait(PATIENCE)
     record = last_stop(server.platform)
 
-    assert "warned" in seen
+    assert seen["warned"]["warning"]
     assert seen["saving"]["save_by"] > seen["saving"]["now"]
     assert server.process.returncode == 0
     assert record["why"] == "idle"
@@ -88,13 +108,15 @@ def test_a_forgotten_server_warns_saves_and_stops_with_its_reason_written(server
 
 
 def test_somebody_who_says_so_stays(server: Server) -> None:
-    wait_for(lambda: idle(server)["warning"])
+    pass_time(server, TIMEOUT - 1)
+    assert idle(server)["warning"]
     status, answer = server.request("POST", "api/mlinfn/idle/keepalive", {})
     assert status == 200
     assert answer["warning"] is None
 
-    wait_for(lambda: idle(server)["warning"])
-    status, answer = server.request("POST", "api/mlinfn/idle/keepalive", {"seconds": 3600})
+    pass_time(server, TIMEOUT - 1)
+    assert idle(server)["warning"]
+    status, answer = server.request("POST", "api/mlinfn/idle/keepalive", {"seconds": 7200})
     assert (status, answer["warning"]) == (200, None)
     assert answer["kept_until"] == answer["next"]["time"]
 
@@ -152,56 +174,75 @@ def execute(server: Server, kernel: str, code: str) -> None:
 
 def test_a_cell_that_runs_with_its_page_closed_keeps_the_server(server: Server) -> None:
     execute(server, start_kernel(server), "import time\nwhile True: time.sleep(1)")
-    wait_for(lambda: idle(server)["busy"])
-    began, answers = time.monotonic(), 0
-    while time.monotonic() - began < 2 * SETTINGS["idle_timeout"]:
+    noted(server, lambda answer: answer["busy"])
+    for _ in range(4):
+        pass_time(server, TIMEOUT / 2)
         answer = idle(server)
-        answers += 1
-        assert answer["warning"] is None
+        assert (answer["phase"], answer["warning"]) == ("active", None)
         assert len(answer["busy"]) == 1
+        assert answer["last_activity"]["source"] == "kernels"
 
-    assert answers > 10
-    assert answer["last_activity"]["source"] == "kernels"
+
+def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
+    return [each for each in processes if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
 
 
 def test_an_idle_kernel_and_one_that_ignores_its_interrupt_do_not_hold_up_the_end(server: Server) -> None:
     kernel = start_kernel(server)
-    execute(
-        server,
-        kernel,
-        "import signal\nfor s in (signal.SIGINT, signal.SIGTERM): signal.signal(s, signal.SIG_IGN)",
-    )
+    execute(server, kernel, IGNORES)
+    start_kernel(server)
+    noted(server, lambda answer: signal_of(answer, "kernels")["time"] and not answer["busy"])
     children = psutil.Process(server.process.pid).children(recursive=True)
+    assert len(alive(children)) >= 2
+    pass_time(server, TIMEOUT)
+    # A moment for a page that never reported.
+    pass_time(server, 2)
     server.process.wait(PATIENCE)
 
     assert server.process.returncode == 0
-    assert not [each for each in children if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert not alive(children)
 
 
 def test_save_and_stop_now_is_answered_before_it_happens(tmp_path: Path) -> None:
     platform = Platform(tmp_path / "platform", ["https://channel.invalid"])
-    with running(platform) as server:
+    with by_our_clock(platform, lab=False) as server:
         assert idle(server)["phase"] == "unlimited"
         status, answer = server.request("POST", "api/mlinfn/idle/stop", {})
         assert (status, answer["phase"]) == (202, "saving")
+        pass_time(server, 2)
         server.process.wait(PATIENCE)
 
         assert server.process.returncode == 0
         assert last_stop(platform)["why"] == "user"
 
 
-@pytest.mark.parametrize("grace", [1.0])
-def test_a_termination_with_a_second_of_grace_leaves_its_reason(tmp_path: Path, grace: float) -> None:
-    platform = Platform(tmp_path / "platform", ["https://channel.invalid"], traits={"idle_timeout": 3600.0})
-    with running(platform) as server:
-        idle(server)
+def test_a_termination_leaves_its_reason_before_anybody_is_waited_for(platform: Platform) -> None:
+    """Whoever terminates a server may kill it a second later."""
+    file = platform.environments / ".mlinfn" / "idle" / "last-stop.json"
+    patient = [f"--KernelManager.shutdown_wait_time={PATIENCE}"]
+    with by_our_clock(platform, lab=False, arguments=patient) as server:
+        execute(
+            server,
+            start_kernel(server),
+            f"{IGNORES}\nimport time\nwhile True: time.sleep(1)",
+        )
+        children = psutil.Process(server.process.pid).children(recursive=True)
+        assert alive(children)
+        began = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: (platform.environments / ".mlinfn" / "idle" / "last-stop.json").exists(), grace)
+        wait_for(file.exists)
+        took = time.monotonic() - began
+        # The kernel that does not end holds it up, and did not hold up that.
+        assert alive(children)
+        assert server.process.poll() is None
         server.kill()
+        for each in alive(children):
+            each.kill()
 
     record = last_stop(platform)
     assert record["why"] == "outside"
-    assert record["last_activity"]["source"] == "start"
+    if PROOF:
+        note(f"the reason of a termination was written after {took:.2f} s")
 
 
 def environment_of(process: psutil.Process) -> dict[str, str]:

@@ -1,4 +1,8 @@
-"""What counts of what kernels do: real kernels of a real server, real websockets."""
+"""What counts of what kernels do: real kernels of a real server, real websockets.
+
+A page and the room hear a kernel on sockets of their own, one sooner and the other later: before it is
+asked what counts, the room has heard of it, too.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ import asyncio
 import json
 import os
 import signal
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -17,9 +20,10 @@ from jupyter_server.utils import ensure_async
 
 from jupyter_mlinfn.idle.models import Signal
 from jupyter_mlinfn.idle.observers import kernels as observer
-from jupyter_mlinfn.idle.sources.kernels import AT_ONCE, KernelSource
+from jupyter_mlinfn.idle.sources.kernels import AT_ONCE, KernelSource, Request
 from tests.support.clock import Clock
 from tests.support.kernels import Kernels, until
+from tests.support.patience import PATIENCE
 
 WAITS_FOR = "import os, time\nwhile not os.path.exists({!r}): time.sleep(0.01)\n"
 
@@ -50,19 +54,32 @@ class Page:
     async def hears(self, kind: str, parent: str | None = None) -> dict[str, Any]:
         """The next message of that kind."""
         while True:
-            message = json.loads(await asyncio.wait_for(self._socket.read_message(), 60))
+            message = json.loads(await asyncio.wait_for(self._socket.read_message(), PATIENCE))
             if message["msg_type"] == kind and parent in (None, message["parent_header"].get("msg_id")):
                 return dict(message)
-
-    async def idle_after(self, request: str) -> None:
-        while (await self.hears("status", request))["content"]["execution_state"] != "idle":
-            pass
 
     def close(self) -> None:
         self._socket.close()
 
 
 Opens = Callable[..., Awaitable[Page]]
+
+
+class Noting(KernelSource):
+    """Keeps the ids of the requests that a kernel has said to begin and to have ended."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.begun: set[str] = set()
+        self.ended: set[str] = set()
+
+    def begins(self, kernel_id: str, request: Request) -> None:
+        super().begins(kernel_id, request)
+        self.begun.add(request.id)
+
+    def ends(self, kernel_id: str, request: Request) -> None:
+        super().ends(kernel_id, request)
+        self.ended.add(request.id)
 
 
 class Room:
@@ -72,7 +89,7 @@ class Room:
         self.clock = Clock()
         manager = server.kernel_manager
         self.kernels = Kernels(server)
-        self.source = KernelSource(lambda kernel_id: kernel_id in manager, self._names, clock=self.clock)
+        self.source = Noting(lambda kernel_id: kernel_id in manager, self._names, clock=self.clock)
         self.end = observer.observe(manager, self.source)
         self.server = server
 
@@ -83,6 +100,13 @@ class Room:
     async def look(self) -> Signal:
         return await self.source.look(self.clock())
 
+    async def begun(self, request: str) -> None:
+        """It has heard that a kernel works on it."""
+        await until(lambda: request in self.source.begun)
+
+    async def ended(self, request: str) -> None:
+        await until(lambda: request in self.source.ended)
+
     async def working(self) -> bool:
         """Whether it counts as activity now, a minute after whatever happened last."""
         self.clock.pass_time(60)
@@ -90,10 +114,23 @@ class Room:
 
 
 @pytest.fixture
-def room(jp_serverapp: Any) -> Iterator[Room]:
+def jp_server_config(jp_server_config: dict[str, Any]) -> dict[str, Any]:
+    return jp_server_config | {
+        # How often it is looked whether a kernel lives.
+        "KernelRestarter": {"time_to_dead": 0.2},
+        "MappingKernelManager": {"kernel_info_timeout": PATIENCE},
+    }
+
+
+@pytest.fixture
+def room(jp_serverapp: Any, jp_asyncio_loop: asyncio.AbstractEventLoop) -> Iterator[Room]:
     room = Room(jp_serverapp)
     yield room
     room.end()
+    manager = jp_serverapp.kernel_manager
+    for kernel_id in manager.list_kernel_ids():
+        # Sooner than the server's end has it.
+        jp_asyncio_loop.run_until_complete(ensure_async(manager.shutdown_kernel(kernel_id, now=True)))
 
 
 @pytest.fixture
@@ -122,7 +159,7 @@ async def test_a_cell_counts_while_it_runs_however_quiet_and_then_the_time_of_it
     go = tmp_path / "go"
     began = room.clock()
     request = await page.execute(WAITS_FOR.format(str(go)))
-    await page.hears("execute_input", request)
+    await room.begun(request)
     assert await room.working()
     assert await room.working()
     assert (await room.look()).detail == "train.ipynb is running code."
@@ -146,7 +183,7 @@ async def test_it_counts_with_the_page_closed(room: Room, opens: Opens, tmp_path
     page = await opens(await room.kernels.bare())
     go = tmp_path / "go"
     request = await page.execute(WAITS_FOR.format(str(go)))
-    await page.hears("execute_input", request)
+    await room.begun(request)
     page.close()
     assert await room.working()
     ended = room.clock()
@@ -161,11 +198,11 @@ async def test_what_a_page_asks_by_itself_does_not_count(room: Room, opens: Open
     for channel, kind, content in (
         ("shell", "kernel_info_request", {}),
         ("shell", "comm_info_request", {}),
-        ("shell", "complete_request", {"code": "pri", "cursor_pos": 3}),
+        ("shell", "complete_request", {"code": "%ti", "cursor_pos": 3}),
         ("shell", "inspect_request", {"code": "print", "cursor_pos": 3, "detail_level": 0}),
         ("control", "debug_request", {"type": "request", "command": "debugInfo", "seq": 1, "arguments": {}}),
     ):
-        await page.idle_after(await page.send(channel, kind, **content))
+        await room.ended(await page.send(channel, kind, **content))
     assert await room.look() == Signal("kernels", None)
 
 
@@ -175,7 +212,7 @@ async def test_the_callback_of_a_widget_counts_when_it_takes_its_time(
     kernel = await room.kernels.bare()
     page = await opens(kernel)
     go = tmp_path / "go"
-    await page.idle_after(
+    await room.ended(
         await page.execute(
             "import os, time\nfrom ipykernel.comm import Comm\ncomm = Comm('t', comm_id='c')\n"
             "def called(message):\n    while message['content']['data'] and not os.path.exists("
@@ -183,16 +220,16 @@ async def test_the_callback_of_a_widget_counts_when_it_takes_its_time(
         )
     )
     last = (await room.look()).last
-    await page.idle_after(await page.send("shell", "comm_msg", comm_id="c", data={}))
+    await room.ended(await page.send("shell", "comm_msg", comm_id="c", data={}))
     assert not await room.working()
     assert (await room.look()).last == last
     request = await page.send("shell", "comm_msg", comm_id="c", data={"long": True})
-    await page.hears("status", request)
+    await room.begun(request)
     assert (await room.look()).last == last
     room.clock.pass_time(AT_ONCE)
     assert await room.working()
     go.touch()
-    await page.idle_after(request)
+    await room.ended(request)
     assert not await room.working()
 
 
@@ -202,6 +239,7 @@ async def test_waiting_for_an_answer_to_input_does_not_count_and_the_answer_does
     page = await opens(await room.kernels.bare())
     asked = room.clock()
     request = await page.execute("name = input('Who? ')")
+    await room.begun(request)
     await page.hears("input_request", request)
     assert not await room.working()
     signal = await room.look()
@@ -210,7 +248,7 @@ async def test_waiting_for_an_answer_to_input_does_not_count_and_the_answer_does
     assert room.source.busy() == []
     answered = room.clock()
     await page.send("stdin", "input_reply", value="me")
-    await page.idle_after(request)
+    await room.ended(request)
     assert not await room.working()
     assert await room.look() == Signal("kernels", answered)
 
@@ -222,7 +260,7 @@ async def test_a_kernel_that_asks_after_its_page_was_closed_does_not_count(
     page = await opens(kernel)
     go = tmp_path / "go"
     request = await page.execute(WAITS_FOR.format(str(go)) + "print(input('Who? '))")
-    await page.hears("execute_input", request)
+    await room.begun(request)
     page.close()
     await until(lambda: room.server.kernel_manager._kernel_connections[kernel] == 0)
     assert await room.working()
@@ -235,7 +273,7 @@ async def test_a_kernel_that_asks_after_its_page_was_closed_does_not_count(
     assert not await room.working()
     answered = room.clock()
     await page.send("stdin", "input_reply", value="me")
-    await page.idle_after(request)
+    await room.ended(request)
     assert (await room.look()).last == answered
 
 
@@ -245,10 +283,10 @@ async def test_interrupting_ends_what_waited(room: Room, opens: Opens) -> None:
     request = await page.execute("input()")
     await page.hears("input_request", request)
     await ensure_async(room.kernels.manager(kernel).interrupt_kernel())
-    await page.idle_after(request)
+    await room.ended(request)
     assert (await room.look()).detail == ""
     request = await page.execute("1")
-    await page.idle_after(request)
+    await room.ended(request)
     assert (await room.look()).last == room.clock()
 
 
@@ -256,22 +294,20 @@ async def test_a_kernel_that_dies_is_not_busy_for_ever(room: Room, opens: Opens,
     kernel = await room.kernels.bare()
     page = await opens(kernel)
     request = await page.execute(WAITS_FOR.format(str(tmp_path / "never")))
-    await page.hears("execute_input", request)
+    await room.begun(request)
     assert await room.working()
     os.kill(room.kernels.pid(kernel), signal.SIGKILL)
     await until(lambda: not _at_work(room))
     assert not await room.working()
     # The new process is heard as the old one was.
-    printed = await room.kernels.run(kernel, "print(1)")
-    assert printed == "1\n"
-    assert (await room.look()).last == room.clock()
+    await _heard_at_work(room, kernel)
 
 
 async def test_a_restart_ends_the_work(room: Room, opens: Opens, tmp_path: Path) -> None:
     kernel = await room.kernels.bare()
     page = await opens(kernel)
     request = await page.execute(WAITS_FOR.format(str(tmp_path / "never")))
-    await page.hears("execute_input", request)
+    await room.begun(request)
     await ensure_async(room.server.kernel_manager.restart_kernel(kernel))
     restarted = room.clock()
     assert not await room.working()
@@ -284,7 +320,7 @@ async def test_a_kernel_that_is_shut_while_it_works_has_worked_until_then(
     kernel = await room.kernels.bare()
     page = await opens(kernel)
     request = await page.execute(WAITS_FOR.format(str(tmp_path / "never")))
-    await page.hears("execute_input", request)
+    await room.begun(request)
     room.clock.pass_time(5)
     await ensure_async(room.server.kernel_manager.shutdown_kernel(kernel, now=True))
     shut = room.clock()
@@ -296,15 +332,15 @@ async def test_subshells_work_on_their_own(room: Room, opens: Opens, tmp_path: P
     page = await opens(await room.kernels.bare())
     go = tmp_path / "go"
     main = await page.execute(WAITS_FOR.format(str(go)))
-    await page.hears("execute_input", main)
+    await room.begun(main)
     await page.send("control", "create_subshell_request")
     subshell = (await page.hears("create_subshell_reply"))["content"]["subshell_id"]
     header = {"subshell_id": subshell}
     request = await _in_subshell(page, header)
-    await page.idle_after(request)
+    await room.ended(request)
     assert await room.working()
     go.touch()
-    await page.idle_after(main)
+    await room.ended(main)
     assert not await room.working()
 
 
@@ -313,11 +349,7 @@ async def test_kernels_that_were_there_before_are_heard_too(room: Room) -> None:
     kernel = await room.kernels.bare()
     other = Room(room.server)
     try:
-        deadline = time.monotonic() + 60
-        while (await other.look()).last is None and time.monotonic() < deadline:
-            # What is said before a new subscription has reached the kernel is heard by nobody.
-            await room.kernels.run(kernel, "1")
-        assert (await other.look()).last == other.clock()
+        await _heard_at_work(other, kernel)
         assert (await room.look()).last is None
     finally:
         other.end()
@@ -325,6 +357,13 @@ async def test_kernels_that_were_there_before_are_heard_too(room: Room) -> None:
 
 def _at_work(room: Room) -> bool:
     return bool(room.source._at_work(room.clock()))
+
+
+async def _heard_at_work(room: Room, kernel: str) -> None:
+    """Run something until it is heard: what is said before a new subscription has reached the kernel is
+    heard by nobody."""
+    while (await room.look()).last != room.clock():
+        assert await room.kernels.run(kernel, "print(1)") == "1\n"
 
 
 async def _in_subshell(page: Page, more: dict[str, str]) -> str:

@@ -12,6 +12,7 @@ from jupyter_mlinfn.idle.may_stop import FRESH, MayStop, may_stop
 
 from ..support.clock import Clock
 from ..support.hub_api import HubApi
+from ..support.patience import PATIENCE
 
 PLACE = HubPlace("http://hub/hub/api", "http://hub/activity", "ada b", "gpu", 300.0, "token")
 LOG = logging.getLogger("tests")
@@ -49,7 +50,7 @@ def api() -> Iterator[HubApi]:
 async def test_a_revoked_token_may_not_and_a_hub_that_is_ill_does_not_say(api: HubApi) -> None:
     for status, expected in ((403, False), (503, None), (404, None)):
         api.status = status
-        client = HubClient(api.place, answers_within=0.5)
+        client = HubClient(api.place, answers_within=PATIENCE)
         assert await MayStop(client, LOG).ask() is expected
         await client.close()
     api.silence = "hangs"
@@ -60,7 +61,7 @@ async def test_a_revoked_token_may_not_and_a_hub_that_is_ill_does_not_say(api: H
 
 async def test_it_is_asked_once_a_minute(api: HubApi) -> None:
     clock = Clock()
-    client = HubClient(api.place)
+    client = HubClient(api.place, answers_within=PATIENCE)
     asks = MayStop(client, LOG, clock)
     assert [await asks.ask() for _ in range(3)] == [False] * 3
     assert len(api.requests) == 1

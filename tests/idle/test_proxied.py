@@ -19,7 +19,7 @@ from jupyter_mlinfn.idle.models import Signal
 from jupyter_mlinfn.idle.observers import proxied as observer
 from jupyter_mlinfn.idle.sources.proxied import ProxiedSource, Request
 from tests.support.clock import Clock
-from tests.support.kernels import until
+from tests.support.patience import PATIENCE, until
 
 FETCH = {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty", "Sec-Fetch-Site": "same-origin"}
 NAVIGATES = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "iframe", "Sec-Fetch-Site": "same-origin"}
@@ -270,7 +270,10 @@ class TestApplication:
         self, http_server_client: Any, jp_base_url: str, port: str, last: Callable[[], Awaitable[Signal]]
     ) -> None:
         answer = await http_server_client.fetch(
-            f"{jp_base_url}proxy/{port}/", raise_error=False, follow_redirects=False
+            f"{jp_base_url}proxy/{port}/",
+            raise_error=False,
+            follow_redirects=False,
+            request_timeout=PATIENCE,
         )
         assert answer.code in (302, 403)
         assert (await last()).last is None

@@ -19,6 +19,7 @@ from jupyter_mlinfn.times import utc_now
 
 from ..support.clock import Clock
 from ..support.hub_api import TOKEN, HubApi
+from ..support.patience import PATIENCE
 
 STOCK = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 
@@ -31,7 +32,7 @@ class Around:
         self.at: datetime | None = utc_now()
         self.clock = Clock()
         self.report = ActivityReport(
-            HubClient(api.place, answers_within=5),
+            HubClient(api.place, answers_within=PATIENCE),
             self.account,
             lambda: STOCK,
             self.headers,
@@ -134,8 +135,11 @@ def test_what_is_reported_is_never_further_ahead_than_the_hub_takes() -> None:
     async def course(around: Around) -> None:
         around.at = utc_now() + timedelta(hours=12)
         assert around.report.last_activity() <= utc_now() + FURTHEST_AHEAD
+        before = utc_now()
         assert await around.report.post_activity(around.at.timestamp())
-        assert api.told[-1] == pytest.approx(time.time() + FURTHEST_AHEAD.total_seconds(), abs=5)
+        told = datetime.fromtimestamp(api.told[-1], timezone.utc)
+        # What is told is told to the millisecond.
+        assert before + FURTHEST_AHEAD - timedelta(milliseconds=1) <= told <= utc_now() + FURTHEST_AHEAD
 
     with HubApi() as api:
         during(api, course)

@@ -12,8 +12,8 @@ from jupyter_mlinfn.idle.ending import Limits, Reason
 from jupyter_mlinfn.idle.models import Policy
 from jupyter_mlinfn.idle.policy import Culler
 
-from ..support.kernels import until
-from .conftest import QUICK, World
+from ..support.clock import until
+from .conftest import QUICK, World, settle
 
 KEPT: dict[str, Any] = {
     "folder": "/home/ada/private/rescued/2026-11-25T01-00-00Z",
@@ -354,6 +354,10 @@ async def test_a_gateway_that_hangs_costs_its_names_only() -> None:
 
     world.service.around.notebooks = notebooks
     await world.at(10)
-    await world.service.close()
+    closing = asyncio.ensure_future(world.service.close())
+    await settle()
+    # Of the half second that others wait for the storage.
+    world.clock.pass_time(0.2)
+    await closing
 
     assert world.records[-1]["open"] == []

@@ -13,7 +13,6 @@ from jupyter_mlinfn.idle.ending import Limits
 from jupyter_mlinfn.idle.models import Policy
 from jupyter_mlinfn.idle.policy import Culler
 
-from ..support.kernels import until
 from .conftest import World
 
 HOUR = 3600
@@ -295,10 +294,11 @@ async def test_a_server_that_nothing_stops_is_not_watched() -> None:
     assert (await world.service.answer())["phase"] == "unlimited"
 
 
-@pytest.mark.parametrize("world", [World(), World(**HUB), World(Policy(None))])
-async def test_answers_are_as_the_contract_has_them(world: World) -> None:
+@pytest.mark.parametrize("settings", [{}, HUB, {"policy": Policy(None)}], ids=["policy", "hub", "no policy"])
+async def test_answers_are_as_the_contract_has_them(settings: dict[str, Any]) -> None:
     from jsonschema import Draft202012Validator
 
+    world = World(**settings)
     schema = {**document()["components"]["schemas"]["IdleAnswer"], "components": document()["components"]}
     validator = Draft202012Validator(schema)
     for answer in (await world.at(10), await world.at(1900), await world.service.keep_alive(60)):
@@ -316,7 +316,8 @@ async def test_it_goes_on_watching_whatever_others_raise() -> None:
     await world.service.tick()
     world.service.around.rules = healthy
     assert not world.service.deadlines
-    await until(lambda: world.service.deadlines)
+    # By itself.
+    await world.in_time(lambda: world.service.deadlines)
     await world.service.close()
 
 

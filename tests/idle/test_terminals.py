@@ -17,6 +17,7 @@ from jupyter_mlinfn.idle.observers import terminals as observer
 from jupyter_mlinfn.idle.sources.terminals import WINDOW, TerminalSource
 from tests.support.clock import Clock
 from tests.support.kernels import Kernels, until
+from tests.support.patience import PATIENCE
 
 pytestmark = [
     pytest.mark.skipif(not Path("/dev/pts").is_dir(), reason="no pseudo-terminals here"),
@@ -48,7 +49,7 @@ class Page:
 
     async def shows(self, text: str) -> None:
         """Wait until the terminal has printed it."""
-        await asyncio.wait_for(self._shows(text), 60)
+        await asyncio.wait_for(self._shows(text), PATIENCE)
 
     async def _shows(self, text: str) -> None:
         printed = ""
@@ -81,35 +82,35 @@ async def test_a_terminals_device_is_found(jp_serverapp: Any, opens: Opens) -> N
 async def test_typing_counts_and_what_a_clock_prints_does_not(
     jp_serverapp: Any, opens: Opens, tmp_path: Path
 ) -> None:
-    source = TerminalSource(lambda: observer.devices(jp_serverapp))
+    clock = Clock()
+    # The stamps are of the machine's, to the second, and of after the beginning.
+    clock.offset = time.time() - 60 - clock()
+    source = TerminalSource(lambda: observer.devices(jp_serverapp), clock=clock, wall=clock.wall)
     name, _ = Kernels(jp_serverapp).terminal()
     page = await opens(name)
     end = tmp_path / "end"
-    await page.types(f"while ! [ -e {end} ]; do date; sleep 0.2; done\n")
-    await page.shows("20")
-    typed = time.monotonic()
-    signal = await source.look(typed)
-    assert signal.last == pytest.approx(typed, abs=WINDOW)
-    assert signal.detail == f"Somebody typed in Terminal {name}."
+    await page.types(f"echo be''gun; while ! [ -e {end} ]; do date; sleep 0.2; done\n")
+    await page.shows("begun")
     device = Path(observer.devices(jp_serverapp)[name])
-    read = device.stat().st_atime
-    # The clock goes on until the kernel has written its time twice, and we look all the while.
-    for _ in range(2):
-        written = device.stat().st_mtime
-        await until(lambda before=written: device.stat().st_mtime > before, 3 * WINDOW)
-        await source.look(time.monotonic())
-    assert device.stat().st_atime == read
-    last = (await source.look(time.monotonic())).last
-    assert last is not None
-    assert last <= typed + WINDOW
-    assert last < time.monotonic() - 1
+    typed, printed = device.stat().st_atime, device.stat().st_mtime
+    last = typed - clock.offset + WINDOW - typed % WINDOW
+    clock.now = typed - clock.offset + 1
+    signal = await source.look(clock())
+    assert signal.last == pytest.approx(min(clock(), last))
+    assert signal.detail == f"Somebody typed in Terminal {name}."
+    # The clock goes on until the kernel has written its time.
+    await until(lambda: device.stat().st_mtime > printed)
+    clock.now = device.stat().st_mtime - clock.offset + 1
+    assert device.stat().st_atime == typed
+    signal = await source.look(clock())
+    assert signal.last == pytest.approx(last)
     # A key that a program reads: counted again.
     end.touch()
     await page.types("echo he''re\n")
     await page.shows("here")
-    now = time.monotonic()
-    signal = await source.look(now)
-    assert signal.last == pytest.approx(now, abs=1.5)
+    clock.now = device.stat().st_atime - clock.offset + 1
+    assert (await source.look(clock())).last == pytest.approx(clock(), abs=1)
+    assert clock() > last
 
 
 def source_on(device: Path, clock: Clock) -> TerminalSource:

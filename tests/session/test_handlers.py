@@ -99,7 +99,8 @@ def test_a_survey_finds_what_would_be_lost(server: Server, tmp_path: Path) -> No
     with closing(websocket.create_connection(url, header=header, timeout=PATIENCE)) as typed:
         typed.send(json.dumps(["stdin", "sleep 600\r"]))
         first = post(server, "survey", {})
-        assert first["pages"]["asking"]
+        # They are asked; a machine may take them the two seconds that they have.
+        assert first["pages"]["asking"] or first["pages"]["silent"] == 2
         assert first["files"]["state"] in ("counting", "known")
         answer_question(server, "a.ipynb")
 
@@ -145,10 +146,11 @@ def test_news_is_told(server: Server) -> None:
             return dict(heard)
 
         post(server, "survey", {})
-        answer = session(server)
-        while answer["files"]["state"] != "known" or answer["pages"]["silent"] != 1:
+        while True:
             assert not {"files", "pages", "stop"} & set(event())
             answer = session(server)
+            if answer["files"]["state"] == "known" and answer["pages"]["silent"] == 1:
+                break
 
     assert answer["pages"]["asking"] is False
 
@@ -234,7 +236,7 @@ def test_without_a_running_cell_there_is_nothing_to_wait_for(server: Server) -> 
     answer = post(server, "stop", {"when": "finished"})
 
     assert answer["stop"]["phase"] == "saving"
-    server.process.wait(PATIENCE)
+    assert server.process.wait(PATIENCE) == 0
 
 
 def test_a_stop_is_called_off(server: Server, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from ptyprocess import PtyProcess
 
@@ -50,25 +51,42 @@ def names(terminal: Terminal) -> list[str]:
     return [name for each in programs([terminal]) for name in each["programs"]]
 
 
-def test_a_shell_that_waits_runs_nothing(opens: Opens) -> None:
-    assert programs([opens()]) == []
+def wait_for_programs(terminal: Terminal, *expected: str) -> None:
+    """Until the system itself has these below the shell, and no copy of the shell that is to become one."""
+
+    def seen() -> list[str]:
+        try:
+            below = psutil.Process(terminal.pid).children(recursive=True)
+            return sorted(each.name() for each in below)
+        except psutil.NoSuchProcess:
+            return []
+
+    wait_for(lambda: seen() == sorted(expected))
+
+
+def test_a_shell_that_waits_runs_nothing(opens: Opens, tmp_path: Path) -> None:
+    terminal = opens(": > up")
+    wait_for((tmp_path / "up").exists)
+
+    assert programs([terminal]) == []
 
 
 def test_a_program_is_named(opens: Opens) -> None:
     terminal = opens("sleep 600")
-    wait_for(lambda: names(terminal))
+    wait_for_programs(terminal, "sleep")
 
     assert programs([terminal]) == [{"name": "1", "title": "Terminal 1", "programs": ["sleep"]}]
 
 
 @pytest.mark.parametrize("interpreter", ["bash", "python"])
 def test_a_script_is_named_by_its_file(opens: Opens, tmp_path: Path, interpreter: str) -> None:
-    (tmp_path / "train.sh").write_text("sleep 600; true")
-    (tmp_path / "train.py").write_text("import time; time.sleep(600)")
+    (tmp_path / "train.sh").write_text(": > up; sleep 600; true")
+    (tmp_path / "train.py").write_text("import time; open('up', 'w'); time.sleep(600)")
     ending = "sh" if interpreter == "bash" else "py"
     program = "bash" if interpreter == "bash" else sys.executable
     terminal = opens(f"{program} ./train.{ending}")
-    found = wait_for(lambda: names(terminal))
+    wait_for((tmp_path / "up").exists)
+    found = names(terminal)
 
     assert len(found) == 1
     assert found[0].startswith(interpreter)
@@ -77,14 +95,14 @@ def test_a_script_is_named_by_its_file(opens: Opens, tmp_path: Path, interpreter
 
 def test_a_shell_in_the_shell_is_looked_into(opens: Opens) -> None:
     terminal = opens("sh", "sleep 600 & sleep 601")
-    wait_for(lambda: len(names(terminal)) == 1)
+    wait_for_programs(terminal, "sh", "sleep", "sleep")
 
     assert names(terminal) == ["sleep"]
 
 
 def test_jobs_in_the_background_count(opens: Opens) -> None:
     terminal = opens("sleep 600 &", "tail -f /dev/null &")
-    wait_for(lambda: len(names(terminal)) == 2)
+    wait_for_programs(terminal, "sleep", "tail")
 
     assert sorted(names(terminal)) == ["sleep", "tail"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
@@ -11,10 +12,10 @@ from typing import Any
 import pytest
 
 from jupyter_mlinfn.idle.last_stop import LastStop
-from jupyter_mlinfn.session import welcome as module
-from jupyter_mlinfn.session.welcome import Welcome
+from jupyter_mlinfn.session.welcome import READ_WITHIN, Welcome
 from jupyter_mlinfn.times import iso_of
 
+from ..support.clock import Clock, stand_still, until
 from ..support.patience import PATIENCE
 
 STARTED = 1_800_000_000.0
@@ -48,6 +49,12 @@ BODY: dict[str, Any] = {
     "lost": {"files": 1, "bytes": 9},
     "freed": {"gpu": ["MIG 1g.5gb", "MIG 1g.5gb"], "slices": 2, "cpus": 4.0, "memory_bytes": 8},
 }
+
+
+@pytest.fixture(autouse=True)
+def clock(jp_asyncio_loop: asyncio.AbstractEventLoop) -> Clock:
+    """No storage is late by itself."""
+    return stand_still(jp_asyncio_loop)
 
 
 @pytest.fixture
@@ -203,17 +210,15 @@ async def test_named_servers_have_records_of_their_own(tmp_path: Path) -> None:
     ]
 
 
-async def test_a_storage_that_hangs_is_told_of_when_it_is_back(
-    last_stop: LastStop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "READ_WITHIN", 0.05)
+async def test_a_storage_that_hangs_is_told_of_when_it_is_back(last_stop: LastStop, clock: Clock) -> None:
     last_stop.write(BODY)
-    back = threading.Event()
+    asked, back = threading.Event(), threading.Event()
 
     class Hangs:
         """A record on a volume that does not answer."""
 
         def read(self) -> dict[str, Any] | None:
+            asked.set()
             back.wait(PATIENCE)
             return last_stop.read()
 
@@ -221,9 +226,12 @@ async def test_a_storage_that_hangs_is_told_of_when_it_is_back(
             last_stop.note(record, **more)
 
     welcome = Welcome(Hangs(), STARTED, logging.getLogger("tests"))
-    assert await welcome.stopped() is None
+    telling = asyncio.ensure_future(welcome.stopped())
+    await until(asked.is_set)
+    assert not telling.done()
+    clock.pass_time(READ_WITHIN)
+    assert await telling is None
     back.set()
-    monkeypatch.setattr(module, "READ_WITHIN", 30.0)
 
     assert await welcome.stopped() is not None
 

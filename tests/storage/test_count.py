@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,14 @@ import psutil
 import pytest
 
 from jupyter_mlinfn.storage import tally as tallying
-from jupyter_mlinfn.storage.count import CountError, count
+from jupyter_mlinfn.storage.count import LONGEST, SILENT_AFTER, CountError, count
 from jupyter_mlinfn.storage.tally import Tally
 from jupyter_mlinfn.storage.walk import Plan
 
+from ..support.clock import Clock, stand_still, until
 from ..support.proof import note, sample
-from ..support.server import wait_for
 
-MANY = sample(20_000, 100_000)
+MANY = sample(5_000, 100_000)
 
 
 def plan(root: Path, **more: Any) -> Plan:
@@ -36,65 +37,124 @@ def write(file: Path, size: int = 0) -> None:
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("many").resolve()
-    for folder in range(MANY // 1000):
-        for number in range(1000):
+    for folder in range(MANY // 500):
+        for number in range(500):
             write(root / f"top-{folder % 7}" / f"{folder}" / f"{number}.dat")
     return root
 
 
-async def test_many_files_and_the_first_answer_at_once(many: Path) -> None:
-    began, answers = time.monotonic(), []
+@pytest.fixture
+def clock(jp_asyncio_loop: asyncio.AbstractEventLoop) -> Clock:
+    return stand_still(jp_asyncio_loop)
 
-    def progress(told: dict[str, Any]) -> None:
-        answers.append((time.monotonic() - began, told))
 
-    told = await count(plan(many), None, 100, progress)
-    note(f"counting {MANY:,} files: {time.monotonic() - began:.2f} s, {len(answers)} partial answers")
+def check_partial(answers: list[dict[str, Any]]) -> None:
+    # What comes first depends on the machine; that figures only grow does not.
+    found = [each["files"] for each in answers]
+    assert found == sorted(found)
+    assert all(each["more"] == max(0, each["files"] - 100) for each in answers)
+
+
+async def test_many_files(many: Path) -> None:
+    answers: list[dict[str, Any]] = []
+    began = time.monotonic()
+    told = await count(plan(many), None, 100, answers.append)
+    took = time.monotonic() - began
 
     assert (told["files"], told["bytes"], told["more"]) == (MANY, 0, MANY - 100)
     assert sum(files for _, files, _ in told["folders"]) == MANY
     assert len(told["folders"]) == 7
-    # What comes first depends on the machine; that figures only grow does not.
-    found = [each["files"] for _, each in answers]
-    assert found == sorted(found)
-    assert all(each["more"] == max(0, each["files"] - 100) for _, each in answers)
+    check_partial(answers)
+    note(f"counted {told['files']:,} files in {took:.2f} s, with {len(answers)} partial answers")
+
+
+class Counting:
+    """A count that comes to no end by itself, and what it told until now."""
+
+    def __init__(self, root: Path) -> None:
+        self.told: list[dict[str, Any]] = []
+        # The same over and over: hours.
+        endless = plan(root)._replace(regions=[str(root)] * 100_000)
+        self.task = asyncio.ensure_future(count(endless, None, 100, self._progress))
+        self.strike: Callable[[psutil.Process], None] = lambda _: None
+        self.struck: list[psutil.Process] = []
+
+    def _progress(self, told: dict[str, Any]) -> None:
+        self.told.append(told)
+        for process in [] if self.struck else processes():
+            self.strike(process)
+            self.struck.append(process)
+
+
+def processes() -> list[psutil.Process]:
+    """Those that count."""
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):
+            if any("storage.tally" in word for word in child.cmdline()):
+                found.append(child)
+    return found
+
+
+async def test_partial_answers_come_while_it_counts(many: Path) -> None:
+    counting = Counting(many)
+    await until(lambda: len(counting.told) >= 3)
+    counting.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await counting.task
+
+    assert counting.told[-1]["files"] > counting.told[0]["files"]
+    check_partial(counting.told)
 
 
 async def test_who_stops_waiting_ends_the_process(many: Path) -> None:
-    before = set(psutil.Process().children())
-    task = asyncio.ensure_future(count(plan(many), None, 100))
-    while not (started := set(psutil.Process().children()) - before):
-        await asyncio.sleep(0.001)
-    task.cancel()
+    counting = Counting(many)
+    (process,) = await until(processes)
+    counting.task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await task
+        await counting.task
 
-    wait_for(lambda: not any(each.is_running() for each in started))
+    await until(lambda: not process.is_running())
 
 
-@pytest.mark.parametrize(
-    ("signal_number", "words"), [(signal.SIGSTOP, "did not answer"), (signal.SIGKILL, "without an answer")]
-)
-async def test_storage_that_hangs_and_a_process_that_dies(
-    many: Path, signal_number: signal.Signals, words: str
-) -> None:
+async def test_a_process_that_dies(many: Path) -> None:
+    counting = Counting(many)
+    counting.strike = psutil.Process.kill
+    with pytest.raises(CountError, match="without an answer"):
+        await counting.task
+
+    assert len(counting.struck) == 1
+    await until(lambda: not processes())
+
+
+async def test_storage_that_hangs(many: Path, clock: Clock) -> None:
     """A process in a call that does not come back writes nothing, as one that is stopped."""
-    before = set(psutil.Process().children())
+    counting = Counting(many)
+    counting.strike = psutil.Process.suspend
+    await until(lambda: counting.struck)
+    (process,) = counting.struck
+    await until(lambda: process.status() == psutil.STATUS_STOPPED)
+    # What it wrote before that is read.
+    for _ in range(10):
+        await asyncio.sleep(0)
+    clock.pass_time(SILENT_AFTER / 2)
+    await asyncio.sleep(0)
+    assert not counting.task.done()
+    clock.pass_time(SILENT_AFTER / 2)
+    with pytest.raises(CountError, match="did not answer"):
+        await counting.task
 
-    def strike(_: dict[str, Any]) -> None:
-        for child in set(psutil.Process().children()) - before:
-            child.send_signal(signal_number)
-
-    # So that it does not end before it is struck.
-    slow = plan(many)._replace(regions=[str(many)] * 50)
-    with pytest.raises(CountError, match=words):
-        await count(slow, None, 100, strike, silent_after=0.5 if words == "did not answer" else 20.0)
-    wait_for(lambda: set(psutil.Process().children()) <= before)
+    await until(lambda: not processes())
 
 
-async def test_a_count_that_takes_too_long_is_given_up(many: Path) -> None:
+async def test_a_count_that_takes_too_long_is_given_up(many: Path, clock: Clock) -> None:
+    counting = Counting(many)
+    await until(lambda: counting.told)
+    clock.pass_time(LONGEST)
     with pytest.raises(CountError, match="too long"):
-        await count(plan(many)._replace(regions=[str(many)] * 50), None, 100, longest=0.2)
+        await counting.task
+
+    await until(lambda: not processes())
 
 
 def run(plan: Plan, folder: Path | None = None, limit: int = 100) -> dict[str, Any]:

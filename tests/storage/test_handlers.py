@@ -17,10 +17,9 @@ import websocket
 
 from jupyter_mlinfn.events import STORAGE
 
+from ..support import command
 from ..support.patience import PATIENCE
 from ..support.server import TOKEN, Platform, Server, running, wait_for
-
-COMMAND = [sys.executable, "-m", "jupyter_mlinfn.cli", "storage"]
 
 
 @pytest.fixture(scope="module")
@@ -132,17 +131,9 @@ def test_a_path_that_leads_out_is_refused(server: Server) -> None:
     assert answer["hint"]
 
 
-def run(server: Server, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=server.platform.variables() | {"COLUMNS": "200"} | environment,
-        cwd=server.platform.root,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+def run(server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
+    variables = server.platform.variables() | {"COLUMNS": "200"}
+    return command.run("storage", *arguments, env=variables, cwd=server.platform.root)
 
 
 def test_a_terminal_is_told_the_same(server: Server, folder: Path) -> None:
@@ -170,7 +161,17 @@ def test_programs_read_json(server: Server, folder: Path) -> None:
 
 
 def test_without_a_server_the_volumes_are_told(server: Server, tmp_path: Path) -> None:
-    done = run(server, JUPYTER_RUNTIME_DIR=str(tmp_path))
+    """As a person starts it, with all that costs."""
+    done = subprocess.run(
+        [sys.executable, "-m", "jupyter_mlinfn.cli", "storage"],
+        env=server.platform.variables() | {"COLUMNS": "200", "JUPYTER_RUNTIME_DIR": str(tmp_path)},
+        cwd=server.platform.root,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
 
     assert done.returncode == 0, done.stderr
     assert "lasts" in done.stdout

@@ -114,10 +114,11 @@ def test_this_machine() -> None:
     assert proc is not None
     assert proc.fs_type == "proc"
     # As the kernel numbers devices: https://man7.org/linux/man-pages/man3/makedev.3.html
-    for mount in table.visible():
-        if mount.fs_type in ("tmpfs", "ext4", "proc"):
-            device = Path(mount.point).stat().st_dev
-            assert mount.device == f"{os.major(device)}:{os.minor(device)}"
+    known = [mount for mount in table.visible() if mount.fs_type in ("tmpfs", "ext4", "proc")]
+    assert known
+    for mount in known:
+        device = Path(mount.point).stat().st_dev
+        assert mount.device == f"{os.major(device)}:{os.minor(device)}"
 
 
 def _source(table: MountTable, path: str) -> str:

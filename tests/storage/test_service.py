@@ -18,8 +18,11 @@ from jupyter_mlinfn.storage.config import StorageConfig
 from jupyter_mlinfn.storage.count import CountError, count
 from jupyter_mlinfn.storage.folders import find
 from jupyter_mlinfn.storage.mounts import MountTable
+from jupyter_mlinfn.storage.patience import PATIENCE
 from jupyter_mlinfn.storage.room import StorageRoom
 from jupyter_mlinfn.storage.service import StorageService
+
+from ..support.clock import Clock, stand_still, until
 
 HOUR_AGO = time.time() - 3600
 
@@ -35,6 +38,7 @@ class Machine:
         self.more = ""
         self.changes = 0
         self.hangs: threading.Event | None = None
+        self.hanging = False
 
     def table(self) -> MountTable:
         return MountTable.parse(
@@ -45,6 +49,7 @@ class Machine:
     def service(self, **more: Any) -> StorageService:
         def folders(blindly: bool) -> Any:
             if self.hangs is not None and not blindly:
+                self.hanging = True
                 self.hangs.wait()
             return find(self.config, self.root, self.private / "environments", "", [], blindly=blindly)
 
@@ -54,7 +59,6 @@ class Machine:
             ignored=self.config.rescue_ignored,
             changed=self._changed,
             table=self.table,
-            patience=more.pop("patience", 5.0),
             **more,
         )
 
@@ -67,6 +71,12 @@ class Machine:
 
     def _changed(self) -> None:
         self.changes += 1
+
+
+@pytest.fixture(autouse=True)
+def clock(jp_asyncio_loop: asyncio.AbstractEventLoop) -> Clock:
+    """No storage is late by itself."""
+    return stand_still(jp_asyncio_loop)
 
 
 @pytest.fixture
@@ -307,10 +317,15 @@ async def test_paths_that_cannot_be_meant(service: StorageService, path: str) ->
         await service.place(path)
 
 
-async def test_storage_that_hangs_at_the_first_look(machine: Machine, gate: threading.Event) -> None:
+async def test_storage_that_hangs_at_the_first_look(
+    machine: Machine, gate: threading.Event, clock: Clock
+) -> None:
     machine.hangs = gate
-    service = machine.service(patience=0.1)
-    answer = await service.answer()
+    service = machine.service()
+    answering = asyncio.ensure_future(service.answer())
+    await until(lambda: machine.hanging)
+    clock.pass_time(PATIENCE)
+    answer = await answering
 
     # What the table tells is told all the same.
     assert named(answer, "private")["persistence"] == "lasts"
@@ -319,7 +334,7 @@ async def test_storage_that_hangs_at_the_first_look(machine: Machine, gate: thre
 
 
 async def test_a_volume_that_hangs_is_silent_and_the_others_answer(
-    machine: Machine, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, gate: threading.Event, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, asked = os.statvfs, []
 
@@ -330,9 +345,12 @@ async def test_a_volume_that_hangs_is_silent_and_the_others_answer(
         return real(path)
 
     monkeypatch.setattr(os, "statvfs", statvfs)
-    service = machine.service(patience=0.2)
-    for _ in range(3):
-        answer = await service.answer()
+    service = machine.service()
+    answering = asyncio.ensure_future(service.answer())
+    # All others have answered.
+    await until(lambda: asked and list(service._patience._open) == ["usage 2"])
+    clock.pass_time(PATIENCE)
+    for answer in (await answering, await service.answer()):
         silent = named(answer, "private")
         assert (silent["state"], silent["size_bytes"], silent["free_bytes"]) == ("silent", None, None)
         assert named(answer, "~")["state"] == "ok"
@@ -341,8 +359,7 @@ async def test_a_volume_that_hangs_is_silent_and_the_others_answer(
 
     before = machine.changes
     gate.set()
-    while machine.changes == before:
-        await asyncio.sleep(0.01)
+    await until(lambda: machine.changes > before)
     assert named(await service.answer(), "private")["state"] == "ok"
     await service.close()
 
@@ -372,16 +389,16 @@ async def test_a_listing_of_storage_that_hangs(machine: Machine) -> None:
     await service.close()
 
 
-async def test_the_start_of_the_server_by_a_clock_that_was_set_back(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    room = StorageRoom(machine.config, machine.root, machine.private)
-    started = time.time()
-    assert started - 3 < room.since() <= started
+async def test_the_start_of_the_server_by_a_clock_that_was_set_back(machine: Machine) -> None:
+    clock = Clock()
+    room = StorageRoom(machine.config, machine.root, machine.private, wall=clock.wall, monotonic=clock)
+    started = clock.wall()
+    assert room.since() == started - 1
+    clock.pass_time(100)
+    assert room.since() == started - 1
     # The clock is an hour behind: what is written now is older than the start seemed to be.
-    now = time.time
-    monkeypatch.setattr(time, "time", lambda: now() - 3600)
-    assert room.since() <= time.time()
-    monkeypatch.setattr(time, "time", lambda: now() + 3600)
-    assert room.since() <= started
+    clock.offset -= 3600
+    assert room.since() == started - 3600 - 1
+    clock.offset += 7200
+    assert room.since() == started - 1
     await room.close()

@@ -13,7 +13,9 @@ import pytest
 
 from jupyter_mlinfn.storage import usage
 from jupyter_mlinfn.storage.models import Quota, Usage
-from jupyter_mlinfn.storage.patience import Patience, SilentError
+from jupyter_mlinfn.storage.patience import PATIENCE, Patience, SilentError
+
+from ..support.clock import Clock, stand_still, until
 
 
 def test_this_disk(tmp_path: Path) -> None:
@@ -113,15 +115,23 @@ def test_the_program_quota_is_asked_where_it_is(tmp_path: Path, monkeypatch: pyt
 
 
 @pytest.fixture
+def clock(jp_asyncio_loop: asyncio.AbstractEventLoop) -> Clock:
+    """No storage is late by itself."""
+    return stand_still(jp_asyncio_loop)
+
+
+@pytest.fixture
 def gate() -> Iterator[threading.Event]:
     gate = threading.Event()
     yield gate
     gate.set()
 
 
-async def test_what_hangs_is_asked_once_and_told_of_when_it_answers(gate: threading.Event) -> None:
+async def test_what_hangs_is_asked_once_and_told_of_when_it_answers(
+    gate: threading.Event, clock: Clock
+) -> None:
     late: asyncio.Event = asyncio.Event()
-    patience = Patience(late.set, 0.1)
+    patience = Patience(late.set)
     calls = []
 
     def hang() -> int:
@@ -129,27 +139,31 @@ async def test_what_hangs_is_asked_once_and_told_of_when_it_answers(gate: thread
         gate.wait()
         return 7
 
+    asking = asyncio.ensure_future(patience.ask("nfs", hang))
+    await until(lambda: calls)
+    clock.pass_time(PATIENCE / 2)
+    await asyncio.sleep(0)
+    assert not asking.done()
+    clock.pass_time(PATIENCE / 2)
     with pytest.raises(SilentError):
-        await patience.ask("nfs", hang)
-    # At once, and with no other thread.
-    began = asyncio.get_running_loop().time()
+        await asking
+    # At once, without a turn of the loop, and with no other thread.
     for _ in range(100):
         with pytest.raises(SilentError):
-            await patience.ask("nfs", hang)
-    assert asyncio.get_running_loop().time() - began < 0.1
+            patience.ask("nfs", hang).send(None)
     assert len(calls) == 1
     assert calls[0].daemon
     assert await patience.ask("other", lambda: 8) == 8
 
     assert not late.is_set()
     gate.set()
-    await asyncio.wait_for(late.wait(), 10)
+    await late.wait()
     assert await patience.ask("nfs", hang) == 7
     assert len(calls) == 2
 
 
-async def test_who_asks_the_same_shares_the_answer_and_who_asks_another_waits() -> None:
-    patience = Patience(seconds=10)
+async def test_who_asks_the_same_shares_the_answer_and_who_asks_another_waits(clock: Clock) -> None:
+    patience = Patience()
     calls: list[str] = []
 
     def call(name: str) -> str:
@@ -165,7 +179,7 @@ async def test_who_asks_the_same_shares_the_answer_and_who_asks_another_waits() 
     assert alone == names
 
 
-async def test_an_error_is_raised_and_forgotten() -> None:
+async def test_an_error_is_raised_and_forgotten(clock: Clock) -> None:
     patience = Patience()
 
     def fail() -> None:
@@ -177,12 +191,22 @@ async def test_an_error_is_raised_and_forgotten() -> None:
     assert await patience.ask("a", lambda: 1) == 1
 
 
-async def test_the_end_waits_for_nothing_that_hangs(gate: threading.Event) -> None:
+@pytest.mark.parametrize("closed", [False, True])
+async def test_the_end_waits_for_nothing_that_hangs(
+    gate: threading.Event, clock: Clock, closed: bool
+) -> None:
     late = []
-    patience = Patience(lambda: late.append(1), 0.05)
-    with pytest.raises(SilentError):
-        await patience.ask("nfs", gate.wait)
-    patience.close()
+    patience = Patience(lambda: late.append(1))
+    asking = asyncio.ensure_future(patience.ask("nfs", gate.wait))
     await asyncio.sleep(0)
+    clock.pass_time(PATIENCE)
+    with pytest.raises(SilentError):
+        await asking
+    if closed:
+        patience.close()
+    else:
+        gate.set()
+    # It is over, and would have been told of.
+    await until(lambda: not patience._open)
 
-    assert late == []
+    assert late == ([] if closed else [1])

@@ -7,9 +7,10 @@
         server.refuse()                             # nothing listens any more; server.listen() again
         server.requests                             # [(method, path)] so far
 
-Faults: "hang" (accepts, answers nothing until `release` or the end), "stall" (half the body,
-then nothing), "truncate" (promises the length, sends half, closes), "corrupt" (right length,
-wrong bytes), "404", "403", "500".
+Faults: "hang" (accepts, answers nothing until `release` or the end, and then closes), "hold" (the same,
+but answers after it as if nothing had been), "stall" (half the body, then nothing), "quarters" (a quarter
+of the body, and each further one when `step` allows it), "truncate" (promises the length, sends half,
+closes), "corrupt" (right length, wrong bytes), "404", "403", "500".
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from types import TracebackType
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-Fault = Literal["hang", "stall", "truncate", "corrupt", "404", "403", "500"]
+Fault = Literal["hang", "hold", "stall", "quarters", "truncate", "corrupt", "404", "403", "500"]
 
 _CHUNK = 16 * 1024
 
@@ -47,7 +48,9 @@ class ChannelServer:
         self.release = threading.Event()
         """Set to let hanging requests end."""
         self.hanging = threading.Event()
-        """Is set as soon as a request hangs or stalls: what a test waits for."""
+        """Is set as soon as a request hangs, is held, stalls or awaits a step: what a test waits for."""
+        self.step = threading.Semaphore(0)
+        """To be released for each further quarter; `release` lets all go."""
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -117,11 +120,13 @@ class _Handler(BaseHTTPRequestHandler):
         channel.requests.append((self.command, path))
         channel.headers.append(dict(self.headers.items()))
         fault = next((fault for key, fault in channel.faults.items() if key in path), None)
-        if fault == "hang":
+        if fault in ("hang", "hold"):
             channel.hanging.set()
             channel.release.wait()
-            self.close_connection = True
-            return
+            if fault == "hang":
+                self.close_connection = True
+                return
+            fault = None
         if fault in ("403", "404", "500"):
             return self._empty(HTTPStatus(int(fault)))
         file = (channel.folder / path.lstrip("/")).resolve()
@@ -144,21 +149,30 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send(self, file: Path, size: int, fault: Fault | None) -> None:
         end = size // 2 if fault in ("truncate", "stall") else size
+        parts = [size * part // 4 for part in (1, 2, 3, 4)] if fault == "quarters" else [end]
         sent = 0
         with file.open("rb") as source:
-            while sent < end and (chunk := source.read(min(_CHUNK, end - sent))):
-                if fault == "corrupt":
-                    chunk = bytes(byte ^ 0x55 for byte in chunk)
-                self.wfile.write(chunk)
-                sent += len(chunk)
-                if self.channel.bytes_per_second is not None:
-                    self._wait(len(chunk) / self.channel.bytes_per_second)
+            for part in parts:
+                if sent:
+                    self._await_step()
+                while sent < part and (chunk := source.read(min(_CHUNK, part - sent))):
+                    if fault == "corrupt":
+                        chunk = bytes(byte ^ 0x55 for byte in chunk)
+                    self.wfile.write(chunk)
+                    sent += len(chunk)
+                    if self.channel.bytes_per_second is not None:
+                        self._wait(len(chunk) / self.channel.bytes_per_second)
         if fault == "stall":
             self.wfile.flush()
             self.channel.hanging.set()
             self.channel.release.wait()
         if end < size:
             self.close_connection = True
+
+    def _await_step(self) -> None:
+        self.channel.hanging.set()
+        while not self.channel.step.acquire(timeout=0.2) and not self.channel.release.is_set():
+            pass
 
     def _wait(self, seconds: float) -> None:
         """The throttle: pass the time, unless the server stops."""

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -457,22 +455,3 @@ def environment_of(simulated: SimulatedDriver, variables: Mapping[str, str] | No
     """The whole environment of a process that is to use the driver, with a scenario's variables."""
     clean = {name: value for name, value in os.environ.items() if name not in VARIABLES}
     return {**clean, **simulated.environment(), **(variables or {})}
-
-
-def run_python(
-    simulated: SimulatedDriver,
-    code: str,
-    *arguments: str,
-    variables: Mapping[str, str] | None = None,
-    seconds: float = 30,
-) -> str:
-    """What Python code prints in a process of its own that uses the driver; it must not fail."""
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        env=environment_of(simulated, variables),
-        capture_output=True,
-        text=True,
-        timeout=seconds,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout

@@ -4,7 +4,7 @@
         ada = hub.start("ada", settings=ServerSettings(activity_interval=1))
         ada.request("GET", "api/mlinfn/idle")      # through the proxy, as a browser would
         context.add_cookies(hub.cookies("ada"))    # for Playwright; then page.goto(ada.url + "/lab")
-        wait_for(lambda: not ada.running(), 30)
+        wait_for(lambda: not ada.running())
         print(ada.log(), hub.log())
 
 Many users share one hub: what differs between servers is in `ServerSettings`, what differs between
@@ -19,11 +19,8 @@ import json
 import os
 import re
 import secrets
-import signal
-import socket
 import subprocess
 import sys
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
@@ -37,6 +34,7 @@ import psutil
 from . import nursery
 from .evidence import shown_if_red
 from .hub_settings import HubSettings, ServerSettings
+from .hub_tools import kill, listens, request, unless_gone
 from .nursery import command_of, environment_of
 from .patience import PATIENCE
 from .ports import reserved_port
@@ -79,7 +77,7 @@ class Hub:
                 *(f"--default-target={self._hub}", f"--error-target={self._hub}/hub/error"),
             ],
         )
-        wait_for(lambda: _listens(self._proxy_api) and _listens(self.url))
+        wait_for(lambda: listens(self._proxy_api) and listens(self.url))
 
     def start_hub(self) -> None:
         """Also again, after `kill_hub`: it finds its users, its servers and the proxy."""
@@ -108,7 +106,7 @@ class Hub:
     def kill_hub(self) -> None:
         """As when its pod is lost: the hub and its culler are gone, proxy and servers stay."""
         lost = self._processes.pop("hub")
-        _kill([psutil.Process(lost.pid), *self._marked("jupyterhub_idle_culler")])
+        kill([psutil.Process(lost.pid), *self._marked("jupyterhub_idle_culler")])
         lost.wait(PATIENCE)
 
     def suspend_hub(self) -> None:
@@ -117,7 +115,7 @@ class Hub:
 
     def kill_proxy(self) -> None:
         proxy = self._processes.pop("proxy")
-        _kill([psutil.Process(proxy.pid)])
+        kill([psutil.Process(proxy.pid)])
         proxy.wait(PATIENCE)
 
     def log(self, name: Literal["hub", "proxy"] = "hub") -> str:
@@ -125,7 +123,7 @@ class Hub:
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def close(self) -> None:
-        _kill([process for process in psutil.process_iter() if self.marks(process)])
+        kill([process for process in psutil.process_iter() if self.marks(process)])
         for process in self._processes.values():
             process.wait(PATIENCE)
         self._ends.close()
@@ -237,12 +235,12 @@ class Hub:
         return [
             process
             for process in psutil.process_iter()
-            if self.marks(process) and module in _or(lambda process=process: command_of(process), [])
+            if self.marks(process) and module in unless_gone(lambda process=process: command_of(process), [])
         ]
 
     def marks(self, process: psutil.Process) -> bool:
         """Whether a process was started by this hub, however indirectly."""
-        environment: dict[str, str] = _or(lambda: environment_of(process), {})
+        environment: dict[str, str] = unless_gone(lambda: environment_of(process), {})
         return environment.get(MARK) == self.mark
 
 
@@ -336,7 +334,7 @@ class HubServer:
         """The server's; None when there is none."""
         prefix = f"/user/{self.user}/" + (f"{self.name}/" if self.name else "")
         for process in self.hub._marked("jupyterhub.singleuser"):
-            environment: dict[str, str] = _or(lambda process=process: environment_of(process), {})
+            environment: dict[str, str] = unless_gone(lambda process=process: environment_of(process), {})
             if environment.get("JUPYTERHUB_SERVICE_PREFIX") == prefix:
                 return process
         return None
@@ -363,41 +361,3 @@ def hub_running(folder: Path, settings: HubSettings | None = None) -> Iterator[H
         yield hub
     finally:
         hub.close()
-
-
-def request(method: str, url: str, token: str | None, body: Any = None) -> tuple[int, dict[str, Any]]:
-    """Status and JSON of an answer; what is not a JSON object is given under `""`."""
-    headers = {"Authorization": f"token {token}"} if token else {}
-    data = None if body is None else json.dumps(body).encode()
-    asked = urllib.request.Request(url, data, headers, method=method)
-    try:
-        with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
-            status, text = answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        with error:
-            status, text = error.code, error.read()
-    try:
-        given = json.loads(text) if text else {}
-    except ValueError:
-        given = text.decode(errors="replace")
-    return status, given if isinstance(given, dict) else {"": given}
-
-
-def _listens(url: str) -> bool:
-    parts = urllib.parse.urlsplit(url)
-    with socket.socket() as probe:
-        return probe.connect_ex((parts.hostname or "", parts.port or 80)) == 0
-
-
-def _or(read: Any, otherwise: Any) -> Any:
-    """What a process tells of itself; `otherwise` when it is gone."""
-    try:
-        return read()
-    except psutil.Error:
-        return otherwise
-
-
-def _kill(processes: Sequence[psutil.Process]) -> None:
-    for process in processes:
-        _or(lambda process=process: process.send_signal(signal.SIGKILL), None)
-    psutil.wait_procs(processes, timeout=PATIENCE)

@@ -6,8 +6,9 @@ with HubApi() as api:
     api.told                     # the last activities that it took, seconds since the epoch
     api.requests                 # [(method, path)] so far
     api.silence = "hangs"        # it takes requests and never answers; "dribbles": a byte now and then
-    api.ahead = -7200            # seconds by which its clock is set otherwise
-    api.leave()                  # nothing listens any more
+    api.wall = clock.wall        # its clock, seconds since the epoch
+    api.ahead = -7200            # seconds by which that is set otherwise
+    api.leave()                  # nothing listens any more, nor will at its address
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -24,20 +26,24 @@ from typing import Any, Literal
 from jupyter_mlinfn.idle.hub import HubPlace
 from jupyter_mlinfn.times import iso_of
 
+from .ports import reserved_port
+
 TOKEN = "planted-token-of-the-hub"
 
 
 class HubApi:
-    """Serves on a free port of the loopback until the context ends."""
+    """Serves on a port of the loopback, which is nobody else's until the context ends."""
 
     def __init__(self) -> None:
         self.status: int | None = None
         self.silence: Literal["hangs", "dribbles"] | None = None
+        self.wall: Callable[[], float] = time.time
         self.ahead = 0.0
         self.told: list[float] = []
         self.requests: list[tuple[str, str]] = []
         self._left = threading.Event()
         self._server: ThreadingHTTPServer | None = None
+        self._ends = ExitStack()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -65,15 +71,19 @@ class HubApi:
             do_GET = do_DELETE = do_POST
 
             def date_time_string(self, timestamp: float | None = None) -> str:
-                return super().date_time_string(time.time() + outer.ahead if timestamp is None else timestamp)
+                return super().date_time_string(
+                    outer.wall() + outer.ahead if timestamp is None else timestamp
+                )
 
             def log_message(self, *_: Any) -> None:
                 """Not on the tests' output."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        port = self._ends.enter_context(reserved_port())
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{port}"
+        # It looks so often whether it is to end.
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def leave(self) -> None:
@@ -87,6 +97,7 @@ class HubApi:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.leave()
+        self._ends.close()
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))

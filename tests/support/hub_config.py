@@ -13,6 +13,7 @@ from typing import Any
 
 import jupyterhub.services.service
 import jupyterhub.spawner
+import jupyterhub.utils
 
 from tests.support import nursery
 from tests.support.hub_spawner import FolderSpawner, scopes
@@ -22,6 +23,10 @@ said = json.loads(Path(os.environ["MLINFN_TEST_HUB_SETTINGS"]).read_text())
 
 # Servers and the culler start in a tenth of a second.
 jupyterhub.spawner.Popen = jupyterhub.services.service.Popen = nursery.start  # type: ignore[attr-defined]
+jupyterhub.spawner.LocalProcessSpawner.proc.klass = object
+# The hub looks whether a server is there, or gone, several times a second; its own pauses grow to five
+# seconds. (First pause, factor, longest pause, timeout, jitter.)
+jupyterhub.utils.exponential_backoff.__defaults__ = (0.05, 1.5, 0.2, 10, 0.1)
 
 c.JupyterHub.bind_url = said["url"]
 c.JupyterHub.hub_bind_url = said["hub_url"]
@@ -32,6 +37,7 @@ c.JupyterHub.cleanup_proxy = False
 c.JupyterHub.allow_named_servers = True
 c.JupyterHub.last_activity_interval = said["sample_every"]
 c.JupyterHub.concurrent_spawn_limit = 0
+c.JupyterHub.tornado_settings = {"slow_stop_timeout": said["slow_stop"]}
 c.JupyterHub.log_level = "DEBUG"
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True

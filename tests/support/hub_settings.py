@@ -17,6 +17,7 @@ class HubSettings:
         proxy_class: `mlinfn` for ours, empty for the stock one.
         sample_every: between two readings of the proxy's activity.
         poll_every: between two looks whether the servers' processes live.
+        slow_stop: after which a stop is answered before its server is gone.
     """
 
     culler_timeout: int | None = None
@@ -24,7 +25,8 @@ class HubSettings:
     culler_max_age: int = 0
     proxy_class: str = ""
     sample_every: int = 1
-    poll_every: int = 2
+    poll_every: int = 1
+    slow_stop: int = 600
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class ServerSettings:
         activity_interval: between two reports to the hub; whole seconds, 0 for no reports.
         own_server: its token may read and stop its own server; else it has JupyterHub's default.
         stop_signal: SIGINT as from JupyterHub's local spawner, SIGTERM as from Kubernetes.
-        grace: seconds before worse signals.
+        grace: seconds before worse signals; as long as a busy machine takes, where nothing hangs.
         as_extension: JupyterHub's part is a server extension (its default), not a subclass.
     """
 
@@ -52,5 +54,5 @@ class ServerSettings:
     activity_interval: int = 1
     own_server: bool = False
     stop_signal: Literal["SIGINT", "SIGTERM"] = "SIGINT"
-    grace: int = 5
+    grace: int = 60
     as_extension: bool = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from jupyter_server.utils import ensure_async
@@ -11,21 +12,42 @@ from .patience import PATIENCE, until
 __all__ = ["Kernels", "until"]
 
 
-class Kernels:
-    """Starts them through the server's own managers, as its REST calls do."""
+class Ahead:
+    """Puts the clock of an event loop forward: it goes on as the machine's does, and what waits there for
+    seconds has them behind it when a test says so."""
 
-    def __init__(self, server: Any) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._machines = loop.time
+        self._seconds = 0.0
+        loop.time = self  # type: ignore[method-assign]
+
+    def __call__(self) -> float:
+        return self._machines() + self._seconds
+
+    def pass_time(self, seconds: float) -> None:
+        self._seconds += seconds
+
+
+class Kernels:
+    """Starts them through the server's own managers, as its REST calls do.
+
+    Args:
+        name: of their kernelspec.
+    """
+
+    def __init__(self, server: Any, name: str = "python3") -> None:
         self._server = server
+        self._name = name
 
     async def session(self, path: str, kind: str = "notebook", name: str | None = None, **more: Any) -> str:
         """The id of the kernel of a new session."""
         model = await self._server.session_manager.create_session(
-            path=path, name=name or path.rpartition("/")[2], type=kind, **{"kernel_name": "python3", **more}
+            path=path, name=name or path.rpartition("/")[2], type=kind, **{"kernel_name": self._name, **more}
         )
         return str(model["kernel"]["id"])
 
     async def bare(self) -> str:
-        return str(await ensure_async(self._server.kernel_manager.start_kernel(kernel_name="python3")))
+        return str(await ensure_async(self._server.kernel_manager.start_kernel(kernel_name=self._name)))
 
     def terminal(self) -> tuple[str, Any]:
         """Name and process of a new one."""

@@ -32,6 +32,18 @@ TOGETHER = ("tests/gpu/", "tests/idle/", "tests/demo/", "tests/jobs/")
 """Folders of many small tests: these are handed out by file."""
 
 
+STARTS = frozenset({"server", "demo_server", "live", "lab", "browser", "plain_hub", "demo_channel"})
+"""Fixtures of tests that start more than themselves: `make quick` goes without these."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        module = vars(getattr(item, "module", None) or object)
+        if fixtures & STARTS or {"running", "hub_running"} & set(module) or item.get_closest_marker("proof"):
+            item.add_marker("slow")
+
+
 def lane_of(nodeid: str) -> int:
     return next(number for number, begins in enumerate(LANES) if nodeid.startswith(begins))
 

@@ -49,20 +49,27 @@ PRELOADED = (
     "jupyter_server_proxy",
     "jupyter_server_terminals.app",
     "jupyter_lsp.serverextension",
-    "jupyterlab.labapp",
+    "jupyterlab.commands",
+    "jupyterlab.coreconfig",
+    "jupyterlab.debuglog",
+    "jupyterlab.extensions",
+    "jupyterlab.handlers.build_handler",
+    "jupyterlab.handlers.error_handler",
+    "jupyterlab.handlers.plugin_manager_handler",
     "jupyterlab_server.config",
     "notebook_shim.shim",
     "nbconvert.exporters",
     "jupyterhub.app",
     "jupyterhub.auth",
-    "jupyterhub.services.auth",
-    "jupyterhub_idle_culler",
+    "jupyterhub.httpclient",
+    "dateutil.parser",
     "alembic",
     "rich.progress",
     "jupyter_mlinfn.cli",
 )
-"""Besides all of `jupyter_mlinfn` that a server imports. Not `jupyterhub.singleuser`: it looks into the
-environment, and changes Jupyter's handlers, while it is imported."""
+"""Besides all of `jupyter_mlinfn` that a server imports. Not what looks into the environment while it is
+imported: `jupyterlab.labapp` (for the folders of settings and workspaces), `jupyterhub.services.auth`,
+`jupyterhub.singleuser` (which changes Jupyter's handlers as well) and `jupyterhub_idle_culler`."""
 
 _LOADER = ("LD_LIBRARY_PATH", "LD_PRELOAD")
 _LIBRARY = "libnvidia-ml.so.1"
@@ -232,7 +239,8 @@ def _needs_its_own_interpreter(environment: Mapping[str, str]) -> bool:
         return environment.get(name) != os.environ.get(name)
 
     python = {name for name in (*environment, *os.environ) if name.startswith("PYTHON")}
-    if any(differs(name) for name in python - {"PYTHONPATH", "PYTHONUNBUFFERED"}):
+    as_started = {"PYTHONPATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}  # the last: see `become`
+    if any(differs(name) for name in python - as_started):
         return True
     folders = [folder for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder]
     return bool(set(folders) - set(sys.path)) or differs("LD_PRELOAD")
@@ -290,8 +298,12 @@ def _preload() -> None:
     for name in PRELOADED:
         with suppress(ImportError):
             importlib.import_module(name)
+    import jupyterlab.commands
+
     import jupyter_mlinfn
 
+    # Half a second of Node for each JupyterLab, to learn which registry a build would ask: none is built here.
+    jupyterlab.commands._yarn_config = lambda logger: {"yarn config": {}, "npm config": {}}
     for folder in jupyter_mlinfn.__path__:
         for file in Path(folder).rglob("*.py"):
             parts = file.relative_to(folder).with_suffix("").parts
@@ -371,6 +383,7 @@ def become(said: Mapping[str, Any]) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(said["environment"])
+    sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
     time.tzset()
     os.chdir(said["folder"])
     # What the loader would find; it has read the variable long ago.
@@ -382,6 +395,9 @@ def become(said: Mapping[str, Any]) -> None:
     _, _, module, *arguments = said["command"]
     sys.orig_argv[:] = said["command"]
     sys.argv[:] = [module, *arguments]
+    # Else runpy warns of it: one of `PRELOADED` that is a program itself.
+    if not hasattr(sys.modules.get(module), "__path__"):
+        sys.modules.pop(module, None)
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 

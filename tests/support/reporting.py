@@ -1,8 +1,8 @@
 """A server extension that reports to the hub what a test says: `jupyter_mlinfn.idle.report` without an
 account of its own.
 
-A test writes seconds since the epoch to the file that `MLINFN_TEST_ACCOUNT` names; without the file
-the account stays at the server's start.
+A test writes seconds since the epoch to the file that `MLINFN_TEST_ACCOUNT` names; until then the
+account stays at the server's start.
 """
 
 from __future__ import annotations
@@ -24,12 +24,14 @@ def _jupyter_server_extension_points() -> list[dict[str, Any]]:
 
 
 def _load_jupyter_server_extension(serverapp: Any) -> None:
-    started = serverapp.web_app.settings["started"]
+    last = serverapp.web_app.settings["started"]
 
     def account() -> datetime:
+        nonlocal last
+        # It is empty while it is written anew.
         if _FILE.is_file() and (said := _FILE.read_text()):
-            return datetime.fromtimestamp(float(said), timezone.utc)
-        return started
+            last = datetime.fromtimestamp(float(said), timezone.utc)
+        return last
 
     report = install_activity_report(serverapp, account)
     assert report is not None, "not under a hub"

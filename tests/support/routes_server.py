@@ -6,7 +6,8 @@
         server.asked                 # users whose servers were asked, in order
 
 Conducts: "declares", "stock" (no header), "hangs" (no answer until the end), "error" (500, no
-header), "floods" (a body without end), "gone" (nothing listens at its target).
+header), "floods" (a body without end), "gone" (nothing listens at its target), "meets" (declares, once all
+that do so were asked).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from typing import Any, Literal
 
 from jupyter_mlinfn.idle.report import DECLARATION
 
-Conduct = Literal["declares", "stock", "hangs", "error", "floods", "gone"]
+Conduct = Literal["declares", "stock", "hangs", "error", "floods", "gone", "meets"]
 FIGURE = "2026-11-24T12:00:00.000Z"
 
 
@@ -29,6 +30,7 @@ class RoutesServer:
     def __init__(self, conduct: dict[str, Conduct]) -> None:
         self.conduct = conduct
         self.asked: list[str] = []
+        self._met = threading.Event()
         self._over = threading.Event()
 
     def __enter__(self) -> RoutesServer:
@@ -47,13 +49,15 @@ class RoutesServer:
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        # It looks so often whether it is to end.
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
+        self._met.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -85,8 +89,12 @@ class RoutesServer:
         assert what == "api"
         self.asked.append(user)
         conduct = self.conduct[user]
+        if conduct == "meets":
+            if {each for each, other in self.conduct.items() if other == "meets"} <= set(self.asked):
+                self._met.set()
+            self._met.wait()
         if conduct == "hangs":
-            self._over.wait(60)
+            self._over.wait()
         elif conduct == "floods":
             request.send_response(200)
             request.end_headers()
@@ -96,7 +104,8 @@ class RoutesServer:
             except OSError:
                 return
         else:
-            self._send(request, 500 if conduct == "error" else 200, "{}", declares=conduct == "declares")
+            declares = conduct in ("declares", "meets")
+            self._send(request, 500 if conduct == "error" else 200, "{}", declares=declares)
 
     def _send(
         self, request: BaseHTTPRequestHandler, status: int, text: str, *, declares: bool = False

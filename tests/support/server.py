@@ -68,13 +68,22 @@ class Platform:
 
     def write_config(self) -> None:
         traits = {
+            # Seconds of a processor for each environment, of which few tests need anything.
+            "compile_environments": False,
+            # What a busy machine is not to reach.
+            "solve_timeout": 3600.0,
+            "stall_timeout": 3600.0,
             "channels": list(self.channels),
             "shared_environments": [str(path) for path in self.shared_environments],
             **self.traits,
         }
         # The tests' folders lie in /tmp, of which nobody knows whether it lasts: no word of it where that
         # is not what is tested. Traits, and the command line, go before it.
-        config = {"MlinfnApp": traits, "StorageConfig": {"persistent_folders": [str(self.root)]}}
+        config = {
+            "MlinfnApp": traits,
+            "StorageConfig": {"persistent_folders": [str(self.root)]},
+            "MappingKernelManager": {"kernel_info_timeout": PATIENCE},
+        }
         (self.folder / "config" / "jupyter_server_config.json").write_text(json.dumps(config))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from playwright.sync_api import Locator, Page, expect
@@ -28,8 +29,14 @@ def show(page: Page, label: str) -> None:
     """The environment's details, in the panel that the launcher opens."""
     page.get_by_role("button", name="New Launcher").first.click()
     page.locator(".jp-LauncherCard:visible", has_text="Environments").click()
-    page.locator(".jp-mlinfn-Environments .jp-mlinfn-Item", has_text=label).first.click()
+    choose(page, label)
     expect(page.get_by_role("heading", name=label)).to_be_visible()
+
+
+def choose(page: Page, label: str) -> None:
+    """Click the environment in the list, and not the job that made it."""
+    name = re.compile(f"^{re.escape(label)} ")
+    page.get_by_role("navigation", name="Environments").get_by_role("button", name=name).click()
 
 
 def preview_of(page: Page) -> Locator:
@@ -101,7 +108,7 @@ def test_a_change_its_drift_and_the_way_back(page: Page, lab: Server, tmp_path: 
     run_cell(page, f"%pip install --no-index {file}", "Successfully installed cowsay-6.1")
     assert (site / "cowsay.py").exists()
     to_panel(page)
-    page.locator(".jp-mlinfn-Item", has_text="My env").first.click()
+    choose(page, "My env")
     drift = page.get_by_test_id("drift")
     expect(drift).to_contain_text("1 package was changed outside on")
     expect(drift).to_contain_text("+ cowsay 6.1 (pip)")
@@ -124,7 +131,7 @@ def test_a_change_its_drift_and_the_way_back(page: Page, lab: Server, tmp_path: 
 
     # All of it is told, newest first, and nothing drifts any more.
     to_panel(page)
-    page.locator(".jp-mlinfn-Item", has_text="My env").first.click()
+    choose(page, "My env")
     page.get_by_role("tab", name="Packages", exact=True).press("ArrowRight")
     rows = page.locator(".jp-mlinfn-Revisions > li")
     expect(rows).to_have_count(4)

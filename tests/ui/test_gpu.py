@@ -8,15 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig
 from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID
 
 from ..support.gpu import GIB, MINE, SCENARIOS
-from ..support.patience import PATIENCE
 from ..support.server import Platform, Server, running
-from .conftest import Shoot, open_lab
+from .conftest import Shoot, fetch, open_lab, requests_of
 from .test_changes import CUT_OFF
 
 HOLD = "from jupyter_mlinfn.demo.driver.hold import hold; held = hold({gib}); print('held', {gib})"
@@ -30,23 +29,19 @@ HIDE = """hidden => {
 
 
 @pytest.fixture
-def gpu_lab(platform: Platform, driver: SimulatedDriver) -> Iterator[Server]:
+def gpu_lab(platform: Platform, driver: SimulatedDriver, lab_port: int) -> Iterator[Server]:
     """With one of seven 1g.5gb, and two notebooks."""
     platform.environment = driver.environment() | MINE
     for name in ("train", "explore"):
         notebook(platform.root / f"{name}.ipynb")
-    with running(platform, lab=True) as server:
+    with running(platform, lab=True, port=lab_port) as server:
         yield server
 
 
 @pytest.fixture
-def gpu_page(browser: Browser, gpu_lab: Server) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE * 1000)
-    page = context.new_page()
-    open_lab(page, gpu_lab, reset=True)
-    yield page
-    context.close()
+def gpu_page(blank_page: Page, gpu_lab: Server) -> Page:
+    open_lab(blank_page, gpu_lab, reset=True)
+    return blank_page
 
 
 def notebook(path: Path) -> None:
@@ -236,29 +231,31 @@ def test_a_lost_gpu_is_told_with_the_next_step(gpu_page: Page, driver: Simulated
     expect(panel_of(page)).to_contain_text("fine")
 
 
-def test_nothing_is_asked_where_nobody_can_look(gpu_page: Page) -> None:
-    page = gpu_page
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if ROUTE.search(request.url) else None)
-    with page.expect_response(ROUTE):
-        pass
-    page.evaluate(HIDE, True)
-    page.wait_for_load_state("networkidle")
-    asked.clear()
-    # As long as three reads would take.
-    page.wait_for_timeout(6000)
-    assert asked == []
-    with page.expect_request(ROUTE):
-        page.evaluate(HIDE, False)
-    # Nor where neither the item nor the panel is shown.
-    page.get_by_role("menuitem", name="View", exact=True).click()
-    page.locator(".lm-Menu-item", has_text="Appearance").first.hover()
-    page.locator(".lm-Menu-item", has_text="Show Status Bar").first.click()
-    expect(status_of(page)).to_be_hidden()
-    page.wait_for_load_state("networkidle")
-    asked.clear()
-    page.wait_for_timeout(6000)
-    assert asked == []
+def test_nothing_is_asked_where_nobody_can_look(clocked_page: Page, gpu_lab: Server) -> None:
+    page = clocked_page
+    with requests_of(page, ROUTE) as asked:
+        open_lab(page, gpu_lab, reset=True)
+        expect(status_of(page)).to_contain_text("4.8 GiB")
+
+        def asked_in_a_while() -> int:
+            # What was asked for before is known; then as long as three reads take.
+            fetch(page)
+            asked.clear()
+            page.clock.run_for(6500)
+            fetch(page)
+            return len(asked)
+
+        assert asked_in_a_while() >= 1
+        page.evaluate(HIDE, True)
+        assert asked_in_a_while() == 0
+        with page.expect_request(ROUTE):
+            page.evaluate(HIDE, False)
+        # Nor where neither the item nor the panel is shown.
+        page.get_by_role("menuitem", name="View", exact=True).click()
+        page.locator(".lm-Menu-item", has_text="Appearance").first.hover()
+        page.locator(".lm-Menu-item", has_text="Show Status Bar").first.click()
+        expect(status_of(page)).to_be_hidden()
+        assert asked_in_a_while() == 0
 
 
 def test_an_open_panel_is_open_again_after_a_reload(gpu_page: Page, gpu_lab: Server) -> None:
@@ -275,13 +272,12 @@ def test_an_open_panel_is_open_again_after_a_reload(gpu_page: Page, gpu_lab: Ser
 
 
 def test_where_it_is_not_clear_which_is_mine_it_is_asked_for(
-    browser: Browser, platform: Platform, driver: SimulatedDriver, shoot: Shoot
+    blank_page: Page, platform: Platform, driver: SimulatedDriver, lab_port: int, shoot: Shoot
 ) -> None:
     driver.write(a100_mig({4_200_000: GIB}, others="readable"))
     platform.environment = driver.environment() | {"NVIDIA_VISIBLE_DEVICES": "all"}
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    page = context.new_page()
-    with running(platform, lab=True) as server:
+    page = blank_page
+    with running(platform, lab=True, port=lab_port) as server:
         open_lab(page, server, reset=True)
         expect(status_of(page)).to_have_text("GPU: not clear whichsimulated")
         status_of(page).click()
@@ -294,20 +290,18 @@ def test_where_it_is_not_clear_which_is_mine_it_is_asked_for(
         shoot(page, "gpu-ambiguous")
         narrow(page)
         assert panel.evaluate(CUT_OFF) == [], "it is cut off at 200 px"
-    context.close()
 
 
 @pytest.mark.parametrize("wish", ["void", "none"])
 def test_without_a_gpu_there_is_no_trace_of_it(
-    browser: Browser, platform: Platform, driver: SimulatedDriver, wish: str
+    blank_page: Page, platform: Platform, driver: SimulatedDriver, lab_port: int, wish: str
 ) -> None:
     platform.environment = {"NVIDIA_VISIBLE_DEVICES": wish}
     if wish == "none":
         # The driver's library is there all the same: in the image, or by a runtime that gives it to all.
         platform.environment = driver.environment() | {"NVIDIA_VISIBLE_DEVICES": wish}
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    with running(platform, lab=True) as server:
+    page = blank_page
+    with running(platform, lab=True, port=lab_port) as server:
         with page.expect_response(ROUTE):
             open_lab(page, server, reset=True)
         page.wait_for_load_state("networkidle")
@@ -320,4 +314,3 @@ def test_without_a_gpu_there_is_no_trace_of_it(
         page.locator(".lm-Menu-item", has_text=re.compile("^GPU")).click()
         expect(panel_of(page)).to_be_visible()
         expect(panel_of(page).locator(".jp-mlinfn-Gpu-notice")).not_to_be_empty()
-    context.close()

@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from jupyter_mlinfn.demo.driver import SimulatedDriver, a100_mig
 
 from ..support.frameworks import add_distribution, add_jax, add_torch, site_packages
 from ..support.gpu import MINE
-from ..support.patience import PATIENCE
 from ..support.prefixes import make_python_prefix
 from ..support.server import Platform, Server, running
 from .conftest import Shoot, open_lab
@@ -26,7 +25,7 @@ NO_PLUGIN = (
 
 
 @pytest.fixture
-def gpu_lab(platform: Platform, tmp_path: Path) -> Iterator[Server]:
+def gpu_lab(platform: Platform, tmp_path: Path, lab_port: int) -> Iterator[Server]:
     """A server with a slice, whose driver supports CUDA 12.8, and an environment with two frameworks."""
     driver = SimulatedDriver(tmp_path / "driver")
     driver.write(replace(a100_mig(), cuda="12.8"))
@@ -35,18 +34,14 @@ def gpu_lab(platform: Platform, tmp_path: Path) -> Iterator[Server]:
     (site_packages(prefix) / "borrowed.pth").unlink()
     add_torch(prefix)
     add_jax(prefix, plugin=None, at_devices=f"raise RuntimeError({NO_PLUGIN!r})")
-    with running(platform, lab=True) as server:
+    with running(platform, lab=True, port=lab_port) as server:
         yield server
 
 
 @pytest.fixture
-def gpu_page(browser: Browser, gpu_lab: Server) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-    context.set_default_timeout(PATIENCE * 1000)
-    page = context.new_page()
-    open_lab(page, gpu_lab, reset=True)
-    yield page
-    context.close()
+def gpu_page(blank_page: Page, gpu_lab: Server) -> Page:
+    open_lab(blank_page, gpu_lab, reset=True)
+    return blank_page
 
 
 def test_the_form_and_the_check(gpu_page: Page, gpu_lab: Server, shoot: Shoot) -> None:

@@ -8,32 +8,40 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from ..support.hub import HubServer, HubSettings, ServerSettings, hub_running
-from ..support.patience import PATIENCE
+from ..hub.people import Stage
+from ..support.hub import HubServer, hub_running
+from ..support.hub_culler import spared
+from ..support.hub_settings import HubSettings, ServerSettings
 from ..support.server import wait_for
-from .conftest import Shoot, setting
+from .conftest import Shoot, new_page, setting
 from .test_idle import edit, last_of
 
-TIMEOUT = 24
+TIMEOUT = 20
+"""Seconds: the hub is told of the end a quarter of it before, and whoever is slower than that is late."""
 
 
 def test_a_warning_that_is_ignored_ends_in_files_saved_and_a_stop_by_the_hub(
     browser: Browser, tmp_path: Path, shoot: Shoot
 ) -> None:
-    with hub_running(tmp_path / "hub", HubSettings(culler_timeout=TIMEOUT, proxy_class="mlinfn")) as hub:
+    with (
+        hub_running(tmp_path / "hub", HubSettings(culler_timeout=TIMEOUT, proxy_class="mlinfn")) as hub,
+        new_page(browser) as page,
+    ):
         platform = HubServer(hub, "ada").platform
         setting(platform, "@jupyterlab/apputils-extension/notification", {"fetchNews": "false"})
         file = platform.root / "mine.txt"
         file.write_text("")
-        traits = {"idle_timeout": float(TIMEOUT), "idle_warnings": [6.0], "hub_cull_timeout": float(TIMEOUT)}
+        traits = {
+            "idle_timeout": float(TIMEOUT),
+            "idle_warnings": [TIMEOUT / 2],
+            "hub_cull_timeout": float(TIMEOUT),
+        }
         server = hub.start("ada", settings=ServerSettings(own_server=True, traits=traits))
-        context = browser.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
-        context.set_default_timeout(PATIENCE * 1000)
-        context.add_cookies(hub.cookies("ada"))  # type: ignore[arg-type]
-        page = context.new_page()
-        page.goto(f"{server.url}/lab?reset")
-        page.locator("#jupyterlab-splash").wait_for(state="detached")
-        edit(page, "mine.txt", "typed and not saved")
+        page.context.add_cookies(hub.cookies("ada"))  # type: ignore[arg-type]
+        with Stage(server, None, mine=True).somebody_there():
+            page.goto(f"{server.url}/lab?reset")
+            page.locator("#jupyterlab-splash").wait_for(state="detached")
+            edit(page, "mine.txt", "typed and not saved")
         expect(last_of(page)).to_be_visible()
         assert file.read_text() == ""
         shoot(page, "idle-hub-warning")
@@ -41,12 +49,12 @@ def test_a_warning_that_is_ignored_ends_in_files_saved_and_a_stop_by_the_hub(
         expect(page.get_by_role("heading", name=re.compile("^This server (is|was) stopped"))).to_be_visible()
         shoot(page, "idle-hub-stopped")
         wait_for(lambda: not server.running())
-        context.close()
         log = hub.log()
 
     assert file.read_text().strip() == "typed and not saved"
     # The server asked for it, and the culler had nothing to do.
     assert re.search(r" 204 DELETE /hub/api/users/ada/server ", log)
+    assert spared(server)
     assert "Culling server" not in log
     record = json.loads((platform.environments / ".mlinfn" / "idle" / "last-stop.json").read_text())
     assert record["why"] == "idle"

@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from jupyter_mlinfn.demo.driver import SimulatedDriver
 
 from ..support.gpu import GIB, MIB, MINE
 from ..support.hub import Hub, HubServer, hub_running
-from ..support.hub_settings import HubSettings, ServerSettings
+from ..support.hub_settings import ServerSettings
 from ..support.nvml_client import Client
 from ..support.server import wait_for
-from .conftest import Shoot, setting
+from .conftest import Shoot, new_page, setting
 from .test_gpu import HOLD, notebook, run_in
 from .test_idle import edit
 from .test_session import (
@@ -33,7 +33,6 @@ from .test_session import (
     free_of,
     has_shown_no_core_dialog,
     line_of,
-    pages,
     watch_for_core,
 )
 
@@ -43,7 +42,7 @@ EMPTY = 13 * MIB
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    with hub_running(tmp_path_factory.mktemp("hub") / "hub", HubSettings(poll_every=2)) as hub:
+    with hub_running(tmp_path_factory.mktemp("hub") / "hub") as hub:
         yield hub
 
 
@@ -57,9 +56,9 @@ def others(driver: SimulatedDriver) -> Iterator[Client]:
 
 
 @pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    with pages(browser) as context:
-        yield context
+def own_page(browser: Browser) -> Iterator[Page]:
+    with new_page(browser) as page:
+        yield page
 
 
 def start(
@@ -92,7 +91,7 @@ def open_lab(page: Page, server: HubServer) -> None:
 @pytest.mark.parametrize("name", ["", "gpu"], ids=["default", "named"])
 def test_given_back_and_started_again(
     hub: Hub,
-    context: BrowserContext,
+    own_page: Page,
     driver: SimulatedDriver,
     others: Client,
     shoot: Shoot,
@@ -105,7 +104,7 @@ def test_given_back_and_started_again(
     (root / "private" / "mine.txt").write_text("")
     notebook(root / "train.ipynb")
     hashes = fill(server.platform)
-    page = context.new_page()
+    page = own_page
     open_lab(page, server)
     assert on_slice(others) == (0, 0)
     run_in(page, "train", f"{HOLD.format(gib=3)}; {SLOW}", "begun")
@@ -156,10 +155,10 @@ def check(root: Path, hashes: dict[str, str]) -> None:
         assert hashlib.sha256(kept.read_bytes()).hexdigest() == digest
 
 
-def test_stopped_by_others_it_is_told_calmly(hub: Hub, context: BrowserContext) -> None:
+def test_stopped_by_others_it_is_told_calmly(hub: Hub, own_page: Page) -> None:
     server = start(hub, "eve", own_server=False)
     (server.platform.root / "mine.txt").write_text("")
-    page = context.new_page()
+    page = own_page
     open_lab(page, server)
     edit(page, "mine.txt", "typed and not saved")
     # As an admin does, or the hub's culler.

@@ -94,6 +94,7 @@ class Board:
         status: a code that every call on it and on its instances answers with: `Code.GPU_IS_LOST`.
         ecc_errors: uncorrected ones.
         utilization, memory_utilization: per cent; not told while it is divided.
+        gpm_apart: how far apart two samples of GPM must be to give a figure; milliseconds.
     """
 
     uuid: str
@@ -126,6 +127,7 @@ class Board:
     utilization: int | None = 0
     memory_utilization: int | None = 0
     gpm: bool = False
+    gpm_apart: int = 100
     gpm_utilization: int | None = None
 
     @property

@@ -16,10 +16,15 @@ _EVERY = 0.2
 
 
 class Telling:
-    """Tells what is new, not too often."""
+    """Tells what is new, not too often.
 
-    def __init__(self, say: Say) -> None:
+    Args:
+        clock: monotonic, seconds.
+    """
+
+    def __init__(self, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
         self._say = say
+        self._clock = clock
         self._moved = 0
         self._moving = threading.Lock()
         self._told = float("-inf")
@@ -35,7 +40,7 @@ class Telling:
         kept: files under their names.
         total: None where it is not known.
         """
-        now = time.monotonic()
+        now = self._clock()
         if now - self._told < _EVERY and not at_once:
             return
         self._told = now

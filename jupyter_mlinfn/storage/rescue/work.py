@@ -13,7 +13,7 @@ import queue
 import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from typing import Any, NamedTuple
@@ -72,9 +72,12 @@ class Rescue:
             all), `except`, `limit` (bytes, None: none), `seconds` (None: as long as it takes),
             `foreign` (it was begun by another server, whose files are gone).
         say: is told of progress.
+        clock: monotonic, seconds.
     """
 
-    def __init__(self, request: Mapping[str, Any], say: Say) -> None:
+    def __init__(
+        self, request: Mapping[str, Any], say: Say, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._job = str(request["job"])
         self._created = str(request["created"])
         self._private = str(request["private"])
@@ -84,8 +87,9 @@ class Rescue:
         self._limit = request.get("limit")
         self._foreign = bool(request.get("foreign"))
         seconds = request.get("seconds")
-        self._end = time.monotonic() + seconds if seconds is not None else float("inf")
-        self._telling = Telling(say)
+        self._clock = clock
+        self._end = clock() + seconds if seconds is not None else float("inf")
+        self._telling = Telling(say, clock)
         self._stop = threading.Event()
         self._done: queue.SimpleQueue[_Outcome] = queue.SimpleQueue()
         self._at_work = self._weight_at_work = 0
@@ -271,7 +275,7 @@ class Rescue:
         self._headroom.settle(candidate.weight, kept=outcome.copy is not None)
         if outcome.copy is not None:
             if not self._verified:
-                self._since = time.monotonic()
+                self._since = self._clock()
             self._verified.append(outcome)
         elif outcome.error is None:
             self._leave(candidate, outcome.reason)
@@ -285,11 +289,11 @@ class Rescue:
             self._fail(outcome.error)
 
     def _look_at_the_clock(self) -> None:
-        if time.monotonic() + (self._kept + self._left) * _TO_LIST > self._end:
+        if self._clock() + (self._kept + self._left) * _TO_LIST > self._end:
             self._stop.set()
 
     def _is_time(self) -> bool:
-        if len(self._verified) >= _COMMIT_FILES or time.monotonic() - self._since > _COMMIT_EVERY:
+        if len(self._verified) >= _COMMIT_FILES or self._clock() - self._since > _COMMIT_EVERY:
             return True
         return sum(each.candidate.weight for each in self._verified) >= _COMMIT_BYTES
 

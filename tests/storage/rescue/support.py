@@ -103,6 +103,14 @@ class Ground:
         return self.rescued / name, summary
 
 
+def endless(ground: Ground, name: str = "endless") -> Path:
+    """A file that takes hours: nothing but a hole, which is hashed nevertheless."""
+    file = ground.root / name
+    with file.open("wb") as out:
+        out.truncate(8_000_000_000_000)
+    return file
+
+
 def worker_command() -> list[str]:
     return [sys.executable, "-I", "-S", "-X", "utf8", str(MAIN), str(os.getpid()), str(PACKAGES)]
 

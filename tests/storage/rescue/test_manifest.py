@@ -17,12 +17,7 @@ from jupyter_mlinfn.storage.rescue.manifest import read_manifest, read_summary, 
 
 from ...support.patience import PATIENCE
 from ...support.server import wait_for
-from .support import Ground, check_sums, files_below, manifest, sha256
-
-
-@pytest.fixture
-def ground(tmp_path: Path) -> Ground:
-    return Ground(tmp_path)
+from .support import Ground, check_sums, endless, files_below, manifest, sha256, worker_command
 
 
 class Killed:
@@ -176,8 +171,7 @@ def test_a_kill_between_the_folder_and_its_journal_leaves_nothing(ground: Ground
 
 
 def test_nobody_tidies_up_while_another_is_at_work(ground: Ground) -> None:
-    with (ground.root / "large").open("wb") as out:
-        out.truncate(50_000_000_000)
+    endless(ground)
     worker = ground.start()
     try:
         wait_for(lambda: list(ground.rescued.glob(f"*/{temporary_prefix(ground.job)}1-*")))
@@ -192,8 +186,7 @@ def test_nobody_tidies_up_while_another_is_at_work(ground: Ground) -> None:
 
 def test_a_worker_ends_with_its_server(ground: Ground) -> None:
     """Killed without a word, as everything here may be."""
-    with (ground.root / "large").open("wb") as out:
-        out.truncate(50_000_000_000)
+    endless(ground)
     request = json.dumps(ground.request())
     script = (
         "import os, subprocess, sys, time; "
@@ -201,8 +194,6 @@ def test_a_worker_ends_with_its_server(ground: Ground) -> None:
         "p.stdin.write(sys.argv[-1].encode() + b'\\n'); p.stdin.flush(); print(p.pid, flush=True); "
         "time.sleep(60)"
     )
-    from .support import worker_command
-
     command = [*worker_command(), request]
     with subprocess.Popen(
         [command[0], "-c", script, *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True

@@ -5,9 +5,6 @@
 
 #include "calls.h"
 
-/* What is shorter gives no figure: the counters behind it are read no more often. */
-static const double SHORTEST_SECONDS = 0.1;
-
 enum { GRAPHICS_UTILIZATION = 1, SM_UTILIZATION = 2 };
 
 struct GpmSample {
@@ -87,12 +84,13 @@ static double seconds_between(const struct GpmSample *first, const struct GpmSam
            1e-9 * (double)(second->time.tv_nsec - first->time.tv_nsec);
 }
 
-static void measure(const Device *device, double seconds, GpmMetric *metric)
+/* Samples that are closer than the board says give no figure: the counters behind them are read no more often. */
+static void measure(const Device *device, double apart, double seconds, GpmMetric *metric)
 {
     metric->value = 0;
     if (metric->metric != GRAPHICS_UTILIZATION && metric->metric != SM_UTILIZATION)
         metric->code = NOT_SUPPORTED;
-    else if (seconds < SHORTEST_SECONDS || device->gpm_utilization == UNREPORTED)
+    else if (seconds < apart || device->gpm_utilization == UNREPORTED)
         metric->code = NO_DATA;
     else {
         metric->code = SUCCESS;
@@ -112,7 +110,8 @@ EXPORT int nvmlGpmMetricsGet(GpmMetricsGet *asked)
     const Device *device = find_device(call.state, asked->first->device);
     if (device == NULL)
         return end(&call, INVALID_ARGUMENT);
+    double apart = 1e-3 * (double)call.state->devices[device->board].gpm_apart;
     for (unsigned i = 0; i < asked->count; i++)
-        measure(device, seconds_between(asked->first, asked->second), &asked->metrics[i]);
+        measure(device, apart, seconds_between(asked->first, asked->second), &asked->metrics[i]);
     return end(&call, SUCCESS);
 }

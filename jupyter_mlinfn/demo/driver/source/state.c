@@ -34,7 +34,7 @@ static const Field DEVICE_FIELDS[] = {
     NUMBER(Device, performance_state), NUMBER(Device, sm_clock), NUMBER(Device, memory_clock),
     NUMBER(Device, max_sm_clock), NUMBER(Device, max_memory_clock), NUMBER(Device, ecc),
     NUMBER(Device, ecc_errors), NUMBER(Device, utilization), NUMBER(Device, memory_utilization),
-    NUMBER(Device, gpm), NUMBER(Device, gpm_utilization), {0},
+    NUMBER(Device, gpm), NUMBER(Device, gpm_apart), NUMBER(Device, gpm_utilization), {0},
 };
 
 static const Field PROCESS_FIELDS[] = {

@@ -29,7 +29,7 @@ typedef struct {
     int64_t minor, compute_major, compute_minor;
     int64_t temperature, power, power_limit, fan, performance_state;
     int64_t sm_clock, memory_clock, max_sm_clock, max_memory_clock;
-    int64_t ecc, ecc_errors, utilization, memory_utilization, gpm, gpm_utilization;
+    int64_t ecc, ecc_errors, utilization, memory_utilization, gpm, gpm_apart, gpm_utilization;
     Process *processes;
     int process_count;
 } Device;
