@@ -107,6 +107,14 @@ def test_what_was_made_is_listed_measured_and_removed_again(server: Server) -> N
     assert server.request("GET", f"api/mlinfn/envs/{environment_id_}")[0] == 404
 
 
+def test_it_is_compiled_behind_everybodys_back(tmp_path: Path, slim_channel: Path) -> None:
+    platform = Platform(tmp_path, [slim_channel.as_uri()], traits={"compile_environments": True})
+    with running(platform) as server:
+        job = server.ended(server.create("My env", ["mlinfn-plots"])["id"])
+        assert job["state"] == "done", job
+        wait_for(lambda: list((platform.environments / "my-env").rglob("mlinfn_plots.*.pyc")))
+
+
 def test_the_label_changes_and_the_name_stays(server: Server) -> None:
     made = server.ended(server.create("My env")["id"])
     path = f"api/mlinfn/envs/{made['result']['env_id']}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,9 +56,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChannelSe
         wheels.wheel(folder, "cow", version)
     wheels.source(folder, "calf", "0.1")
     broken = wheels.source(folder, "mule", "0.1")
-    subprocess.run(
-        [sys.executable, "-c", _BREAK, str(broken)], check=True, cwd=tmp_path, stdout=subprocess.DEVNULL
-    )
+    break_backend(broken)
     wheels.simple(folder)
     for name in [name for name in os.environ if name.startswith("PIP_")]:
         monkeypatch.delenv(name)
@@ -68,19 +68,15 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ChannelSe
         yield server
 
 
-_BREAK = """
-import io, pathlib, sys, tarfile
-path = pathlib.Path(sys.argv[1])
-with tarfile.open(path) as old:
-    files = {m.name: old.extractfile(m).read() for m in old.getmembers()}
-with tarfile.open(path, "w:gz") as new:
-    for name, data in files.items():
-        if name.endswith("backend.py"):
-            data = b"raise SystemExit('no compiler for mules')"
-        member = tarfile.TarInfo(name)
-        member.size = len(data)
-        new.addfile(member, io.BytesIO(data))
-"""
+def break_backend(archive: Path) -> None:
+    with tarfile.open(archive) as old:
+        files = {member.name: old.extractfile(member).read() for member in old.getmembers()}  # type: ignore[union-attr]
+    with tarfile.open(archive, "w:gz") as new:
+        for name, data in files.items():
+            content = b"raise SystemExit('no compiler for mules')" if name.endswith("backend.py") else data
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            new.addfile(member, io.BytesIO(content))
 
 
 def answer(prefix: Path, *requirements: str, **more: object) -> list[PlannedWheel]:

@@ -20,8 +20,9 @@ def test_a_server_is_started_spoken_to_through_the_proxy_and_culled(stock_hub: H
 
 
 def test_hub_and_proxy_are_killed_and_come_back_and_nothing_is_left(tmp_path: Path) -> None:
-    with hub_running(tmp_path / "hub", HubSettings(culler_timeout=60)) as hub:
-        server = hub.start("ada", settings=ServerSettings(stop_signal="SIGTERM", grace=1))
+    # Here once as people start it.
+    with hub_running(tmp_path / "hub", HubSettings(culler_timeout=3600, fresh=True)) as hub:
+        server = hub.start("ada", settings=ServerSettings(stop_signal="SIGTERM", grace=60))
         process = server.process()
         assert process is not None
         hub.kill_hub()

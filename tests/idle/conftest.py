@@ -261,7 +261,9 @@ def jp_ws_fetch(
     def connect(*parts: str, params: Mapping[str, str] | None = None) -> Any:
         path = url_path_join(jp_base_url, *(urllib.parse.quote(part) for part in parts))
         url = f"ws://127.0.0.1:{jp_http_port}{path}?{urllib.parse.urlencode(params or {})}"
-        limits = {"connect_timeout": PATIENCE, "request_timeout": PATIENCE}
-        return websocket_connect(HTTPRequest(url, headers=dict(jp_auth_header), **limits))
+        request = HTTPRequest(
+            url, headers=dict(jp_auth_header), connect_timeout=PATIENCE, request_timeout=PATIENCE
+        )
+        return websocket_connect(request)
 
     return connect

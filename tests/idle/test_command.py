@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,37 +14,45 @@ import pytest
 from jupyter_mlinfn.idle.room import PID_VARIABLE
 from jupyter_mlinfn.own_server import OwnServer
 
+from ..support import command
 from ..support.patience import PATIENCE
 from ..support.server import TOKEN, Platform, Server, running
+from .test_handlers import environment_of
 
-COMMAND = [sys.executable, "-m", "jupyter_mlinfn.cli", "idle"]
+TRAITS = {"idle_timeout": 3600.0}
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Somebody may have asked to keep it."""
     platform = Platform(
-        tmp_path_factory.mktemp("idle") / "platform",
-        ["https://channel.invalid"],
-        traits={"idle_timeout": 3600.0},
+        tmp_path_factory.mktemp("idle") / "platform", ["https://channel.invalid"], traits=TRAITS
     )
     with running(platform) as server:
         yield server
 
 
 def run(server: Server, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=server.platform.variables() | {"COLUMNS": "160"} | environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
+    return command.run("idle", *arguments, env=variables(server) | environment)
 
 
-def test_it_says_when_this_server_stops_and_why(server: Server) -> None:
-    done = run(server)
+def variables(server: Server) -> dict[str, str]:
+    return server.platform.variables() | {"COLUMNS": "160"}
+
+
+def test_it_says_when_this_server_stops_and_why(tmp_path: Path) -> None:
+    """As it is started by a person."""
+    platform = Platform(tmp_path / "platform", ["https://channel.invalid"], traits=TRAITS)
+    with running(platform) as server:
+        done = subprocess.run(
+            [sys.executable, "-m", "jupyter_mlinfn.cli", "idle"],
+            env=variables(server),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
 
     assert done.returncode == 0, done.stderr
     assert "This server stops at" in done.stdout
@@ -116,7 +124,8 @@ def test_children_of_a_server_are_told_whose_they_are(server: Server) -> None:
     status, kernel = server.request("POST", "api/kernels", {"name": "python3"})
     assert status == 201, kernel
     children = psutil.Process(server.process.pid).children(recursive=True)
-    environments: list[Mapping[str, str]] = [each.environ() for each in children]
+    # One that ends just now has none.
+    environments = [found for each in children if (found := environment_of(each))]
 
     assert environments
     assert all(each.get(PID_VARIABLE) == str(server.process.pid) for each in environments)

@@ -221,6 +221,7 @@ def test_a_termination_leaves_its_reason_before_anybody_is_waited_for(platform: 
     file = platform.environments / ".mlinfn" / "idle" / "last-stop.json"
     patient = [f"--KernelManager.shutdown_wait_time={PATIENCE}"]
     with by_our_clock(platform, lab=False, arguments=patient) as server:
+        idle(server)
         execute(
             server,
             start_kernel(server),

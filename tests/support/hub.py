@@ -206,7 +206,7 @@ class Hub:
 
     def _start(self, name: str, command: Sequence[str], **environment: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as output:
-            self._processes[name] = nursery.start(
+            self._processes[name] = (subprocess.Popen if self.settings.fresh else nursery.start)(
                 command,
                 cwd=self.folder,
                 env=os.environ

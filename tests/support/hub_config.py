@@ -21,9 +21,10 @@ from tests.support.hub_spawner import FolderSpawner, scopes
 c: Any = get_config()  # type: ignore[name-defined]  # noqa: F821 - given by traitlets
 said = json.loads(Path(os.environ["MLINFN_TEST_HUB_SETTINGS"]).read_text())
 
-# Servers and the culler start in a tenth of a second.
-jupyterhub.spawner.Popen = jupyterhub.services.service.Popen = nursery.start  # type: ignore[attr-defined]
-jupyterhub.spawner.LocalProcessSpawner.proc.klass = object
+if not said["fresh"]:
+    # Servers and the culler start in a tenth of a second.
+    jupyterhub.spawner.Popen = jupyterhub.services.service.Popen = nursery.start  # type: ignore[attr-defined]
+    jupyterhub.spawner.LocalProcessSpawner.proc.klass = object
 # The hub looks whether a server is there, or gone, several times a second; its own pauses grow to five
 # seconds. (First pause, factor, longest pause, timeout, jitter.)
 jupyterhub.utils.exponential_backoff.__defaults__ = (0.05, 1.5, 0.2, 10, 0.1)

@@ -18,6 +18,7 @@ class HubSettings:
         sample_every: between two readings of the proxy's activity.
         poll_every: between two looks whether the servers' processes live.
         slow_stop: after which a stop is answered before its server is gone.
+        fresh: all in interpreters of their own, as people start them; else see `tests.support.nursery`.
     """
 
     culler_timeout: int | None = None
@@ -27,6 +28,7 @@ class HubSettings:
     sample_every: int = 1
     poll_every: int = 1
     slow_stop: int = 600
+    fresh: bool = False
 
 
 @dataclass(frozen=True)

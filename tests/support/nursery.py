@@ -302,7 +302,7 @@ def _preload() -> None:
 
     import jupyter_mlinfn
 
-    # Half a second of Node for each JupyterLab, to learn which registry a build would ask: none is built here.
+    # Half a second of Node for each JupyterLab, to learn which registry a build would ask: there is none.
     jupyterlab.commands._yarn_config = lambda logger: {"yarn config": {}, "npm config": {}}
     for folder in jupyter_mlinfn.__path__:
         for file in Path(folder).rglob("*.py"):

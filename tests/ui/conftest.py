@@ -132,8 +132,8 @@ def tab(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def blank_page(tab: Page) -> Iterator[Page]:
-    """The page `tab`, as if nobody had been here before. What it does not put back (`add_init_script`, `clock`,
-    `expose_function`) is for pages of one's own: `new_page`."""
+    """The page `tab`, as if nobody had been here before. What is not put back (`add_init_script`, `clock`) is
+    for pages of one's own: `new_page`."""
     tab.set_viewport_size(SIZE)
     yield tab
     tab.context.set_offline(False)

@@ -187,7 +187,7 @@ def test_nobody_who_posts_events_makes_a_false_end(clocked_page: Page, platform:
             with page.expect_response(is_answer):
                 forge(server, **data)
             shows_nothing(page)
-        # And nothing is asked by itself while the end is far: until a warning is due, should its event be lost.
+        # And nothing is asked by itself before a warning is due, whose event may be lost.
         with requests_of(page, re.compile("/mlinfn/idle")) as asked:
             page.clock.fast_forward(round((TO_WARNING - 60) * 1000))
             fetch(page)
