@@ -55,6 +55,14 @@ lint: dev
 	$(DEV)/mypy
 	cd labextension && $(IN_DEV) jlpm lint:check && $(IN_DEV) jlpm tsc --noEmit
 
+# Of all processes that the tests start; a report by module, and .build/coverage/coverage.json.
+coverage: dev
+	rm -rf .build/coverage
+	MLINFN_PATIENCE=$(PATIENCE) $(IN_DEV) python -m coverage run -m pytest --timeout=$(SECONDS_A_TEST) -n $(WORKERS) $(ARGS)
+	$(IN_DEV) python -m coverage combine -q
+	$(IN_DEV) python -m coverage json -q
+	$(IN_DEV) python -m coverage report --skip-covered
+
 bench: dev
 	$(IN_DEV) python -m bench $(ARGS)
 

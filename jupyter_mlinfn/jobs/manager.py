@@ -145,6 +145,7 @@ class JobManager:
             NotFoundError: there is no such job.
             ConflictError: another server runs it.
         """
+        await self._put_away(job_id)
         job = await self.get(job_id)
         if run := self._runs.get(job_id):
             # Once is enough: a second cancel would tear the cleaning up of the first.
@@ -169,6 +170,7 @@ class JobManager:
             NotFoundError: there is no such job.
             ConflictError: it is running or done.
         """
+        await self._put_away(job_id)
         job = await self.get(job_id)
         if job_id in self._runs or job.state == "done":
             raise ConflictError(
@@ -181,6 +183,12 @@ class JobManager:
         job.error, job.result, job.finished, job.progress = None, None, None, None
         job.warnings = []
         return await self._start_task(job, lease, self._work)
+
+    async def _put_away(self, job_id: str) -> None:
+        """Wait for the rest of a job that is seen to have ended: its journal, and its lease."""
+        run = self._runs.get(job_id)
+        if run is not None and run.context.job.state in ENDED:
+            await asyncio.wait([run.task])
 
     async def wait(self, job_id: str) -> Job:
         """Wait until a job of this server has ended, and give it; for the command line."""

@@ -6,6 +6,7 @@ lost, none is made twice, and none by two at once.
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import random
@@ -150,7 +151,7 @@ def ask(where: Restartable, moments: random.Random, outcomes: Outcomes) -> None:
         while not asked(server, url, body, outcomes):
             # As a user does who is told that somebody else is at it.
             time.sleep(moments.random() * 0.5)
-    except (OSError, EOFError) as error:
+    except (OSError, http.client.HTTPException) as error:
         # Killed under our hands: what came of it is seen in the end.
         if not where.was_killed(server):
             raise

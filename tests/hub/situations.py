@@ -17,7 +17,7 @@ from ..support.proof import sample
 from ..support.server import wait_for
 from .people import HIDDEN, TRAIN, Laptop, Stage
 
-TIMEOUT = sample(14, 25)
+TIMEOUT = sample(12, 25)
 """Seconds, in place of hours, after which an idle server is to be stopped; of every column."""
 
 LONGEST_LIFE = 60

@@ -32,7 +32,7 @@ from .people import Browsers, Stage
 from .situations import TIMEOUT, Situation
 from .test_idle import seconds_of
 
-WARNINGS = (10.0, 4.0) if PROOF else (7.0, 3.0)
+WARNINGS = (10.0, 4.0) if PROOF else (6.0, 3.0)
 """Seconds before the end."""
 
 CULLER = sample(TIMEOUT + 6, TIMEOUT)
@@ -42,6 +42,9 @@ apart."""
 EARLY, LATE = 2.0, 20.0
 """Seconds, of the proof: setting up may end a moment after the last activity; and typing in a terminal is
 known to 8 s only, a busy machine takes some, the hub some to see that a server is gone."""
+
+LITTLE = {} if PROOF else {"idle_cpu_threshold": 0.3, "idle_bytes_threshold": 1e5}
+"""Traits of servers at work: a program that is at work gets hardly anything done on a busy machine."""
 
 LOOK_EVERY = 0.5
 
@@ -341,6 +344,8 @@ def _start(one: _Played, driver: SimulatedDriver, url: str) -> None:
     if situation.proxied:
         config["ServerProxy"] = {"servers": {"application": application}}
     traits = {**server.traits, **situation.traits}
+    if situation.must == "keep":
+        traits |= LITTLE
     if column.mine:
         traits["idle_notify"] = [url]
     settings = ServerSettings(

@@ -85,6 +85,26 @@ async def test_an_ended_job_is_forgotten_by_cancel(room: Callable[[], Room]) -> 
         await first.jobs.get(job.id)
 
 
+async def test_who_sees_that_a_job_has_ended_can_try_it_again_and_forget_it_at_once(
+    room: Callable[[], Room],
+) -> None:
+    """Its journal is not written yet, nor its lease given back."""
+    first = room()
+    job = await first.submit("fail")
+
+    async def see(state: str) -> None:
+        while (await first.jobs.get(job.id)).state != state:
+            await asyncio.sleep(0)
+        assert first.jobs.is_mine(job.id), "it was put away already"
+
+    await see("failed")
+    await first.jobs.resume(job.id)
+    await see("failed")
+    assert await first.jobs.cancel(job.id) is None
+    with pytest.raises(NotFoundError):
+        await first.jobs.get(job.id)
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"id": 3}', '{"state": "odd"}', "null"])
 async def test_a_damaged_entry_is_no_job_and_breaks_nothing(
     room: Callable[[], Room], tmp_path: Path, content: str

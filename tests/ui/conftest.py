@@ -179,10 +179,10 @@ def lab(platform: Platform, lab_port: int) -> Iterator[Server]:
 
 
 @pytest.fixture
-def page(blank_page: Page, lab: Server) -> Page:
+def page(blank_page: Page, lab: Server) -> Iterator[Page]:
     """JupyterLab with its launcher open."""
-    open_lab(blank_page, lab, reset=True)
-    return blank_page
+    with shown(blank_page, lab):
+        yield blank_page
 
 
 @pytest.fixture
@@ -201,6 +201,25 @@ def open_lab(page: Page, lab: Server, *, reset: bool = False) -> None:
     page.locator("#jupyterlab-splash").wait_for(state="detached")
     if reset:
         page.locator(".jp-Launcher").wait_for()
+
+
+@contextmanager
+def shown(page: Page, lab: Server) -> Iterator[None]:
+    """JupyterLab with its launcher open, and left before its server is ended."""
+    open_lab(page, lab, reset=True)
+    with left_in_time(page, lab):
+        yield
+
+
+@contextmanager
+def left_in_time(page: Page, lab: Server) -> Iterator[None]:
+    """Jupyter Server hangs at its end where a file is being read or written for a page just then: a thread
+    of AnyIO's is waited for that nobody tells to end."""
+    yield
+    for each in page.context.pages:
+        each.goto(BLANK)
+    if lab.process.poll() is None:
+        lab.request("GET", "api/contents")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, Response, expect
 from ..support.channel_server import ChannelServer
 from ..support.patience import PATIENCE
 from ..support.server import Server, running, wait_for
-from .conftest import Shoot, open_lab
+from .conftest import Shoot, open_lab, shown
 
 SLOW = 2_000_000
 """Bytes per second of the channel: an environment of 32 MB then takes a quarter of a minute."""
@@ -173,8 +173,7 @@ def test_an_interrupted_creation_is_offered_after_a_restart(
     channel.faults.clear()
     channel.release.set()
 
-    with running(lab.platform, lab=True) as second:
-        open_lab(page, second, reset=True)
+    with running(lab.platform, lab=True) as second, shown(page, second):
         resume = page.get_by_role("button", name="Resume").first
         expect(resume).to_be_visible()
         shoot(page, "interrupted")

@@ -15,7 +15,7 @@ from jupyter_mlinfn.demo.driver.presets import A100_SLICE_UUID
 
 from ..support.gpu import GIB, MINE, SCENARIOS
 from ..support.server import Platform, Server, running
-from .conftest import Shoot, fetch, open_lab, requests_of
+from .conftest import Shoot, fetch, left_in_time, open_lab, requests_of, shown
 from .test_changes import CUT_OFF
 
 HOLD = "from jupyter_mlinfn.demo.driver.hold import hold; held = hold({gib}); print('held', {gib})"
@@ -39,9 +39,9 @@ def gpu_lab(platform: Platform, driver: SimulatedDriver, lab_port: int) -> Itera
 
 
 @pytest.fixture
-def gpu_page(blank_page: Page, gpu_lab: Server) -> Page:
-    open_lab(blank_page, gpu_lab, reset=True)
-    return blank_page
+def gpu_page(blank_page: Page, gpu_lab: Server) -> Iterator[Page]:
+    with shown(blank_page, gpu_lab):
+        yield blank_page
 
 
 def notebook(path: Path) -> None:
@@ -93,9 +93,9 @@ def narrow(page: Page) -> None:
     """Make the right sidebar 200 px wide, which is less than JupyterLab's own least."""
     page.add_style_tag(content="body { --jp-sidebar-min-width: 200px !important; }")
     # The layout looks at the least widths again when a panel is shown.
-    for shown in (False, True):
+    for is_there in (False, True):
         page.locator("li.lm-TabBar-tab[data-id=jupyter-mlinfn-gpu]").click()
-        expect(panel_of(page)).to_be_visible(visible=shown)
+        expect(panel_of(page)).to_be_visible(visible=is_there)
     handle = page.locator("#jp-main-split-panel > .lm-SplitPanel-handle:not(.lm-mod-hidden)").last
     box = handle.bounding_box()
     assert box
@@ -233,8 +233,7 @@ def test_a_lost_gpu_is_told_with_the_next_step(gpu_page: Page, driver: Simulated
 
 def test_nothing_is_asked_where_nobody_can_look(clocked_page: Page, gpu_lab: Server) -> None:
     page = clocked_page
-    with requests_of(page, ROUTE) as asked:
-        open_lab(page, gpu_lab, reset=True)
+    with shown(page, gpu_lab), requests_of(page, ROUTE) as asked:
         expect(status_of(page)).to_contain_text("4.8 GiB")
 
         def asked_in_a_while() -> int:
@@ -277,8 +276,7 @@ def test_where_it_is_not_clear_which_is_mine_it_is_asked_for(
     driver.write(a100_mig({4_200_000: GIB}, others="readable"))
     platform.environment = driver.environment() | {"NVIDIA_VISIBLE_DEVICES": "all"}
     page = blank_page
-    with running(platform, lab=True, port=lab_port) as server:
-        open_lab(page, server, reset=True)
+    with running(platform, lab=True, port=lab_port) as server, shown(page, server):
         expect(status_of(page)).to_have_text("GPU: not clear whichsimulated")
         status_of(page).click()
         panel = panel_of(page)
@@ -301,7 +299,7 @@ def test_without_a_gpu_there_is_no_trace_of_it(
         # The driver's library is there all the same: in the image, or by a runtime that gives it to all.
         platform.environment = driver.environment() | {"NVIDIA_VISIBLE_DEVICES": wish}
     page = blank_page
-    with running(platform, lab=True, port=lab_port) as server:
+    with running(platform, lab=True, port=lab_port) as server, left_in_time(page, server):
         with page.expect_response(ROUTE):
             open_lab(page, server, reset=True)
         page.wait_for_load_state("networkidle")

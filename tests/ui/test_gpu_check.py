@@ -15,7 +15,7 @@ from ..support.frameworks import add_distribution, add_jax, add_torch, site_pack
 from ..support.gpu import MINE
 from ..support.prefixes import make_python_prefix
 from ..support.server import Platform, Server, running
-from .conftest import Shoot, open_lab
+from .conftest import Shoot, open_lab, shown
 from .test_environments import fill_form, open_form
 
 NO_PLUGIN = (
@@ -39,9 +39,9 @@ def gpu_lab(platform: Platform, tmp_path: Path, lab_port: int) -> Iterator[Serve
 
 
 @pytest.fixture
-def gpu_page(blank_page: Page, gpu_lab: Server) -> Page:
-    open_lab(blank_page, gpu_lab, reset=True)
-    return blank_page
+def gpu_page(blank_page: Page, gpu_lab: Server) -> Iterator[Page]:
+    with shown(blank_page, gpu_lab):
+        yield blank_page
 
 
 def test_the_form_and_the_check(gpu_page: Page, gpu_lab: Server, shoot: Shoot) -> None:

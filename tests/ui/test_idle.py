@@ -17,7 +17,7 @@ from playwright.sync_api import Locator, Page, Response, expect
 
 from ..support import turned
 from ..support.server import TOKEN, Platform, Server, wait_for
-from .conftest import Shoot, fetch, open_lab, requests_of, setting
+from .conftest import Shoot, fetch, left_in_time, open_lab, requests_of, setting, shown
 from .test_gpu import HIDE, dark
 
 IDLE = "https://events.jupyter.org/jupyter_mlinfn/idle/v1"
@@ -102,9 +102,8 @@ def edit(page: Page, name: str, text: str) -> None:
 
 
 def test_a_warning_tells_when_and_why(clocked_page: Page, platform: Platform, shoot: Shoot) -> None:
-    with lab_that_stops(platform) as server:
+    with lab_that_stops(platform) as server, shown(clocked_page, server):
         page = clocked_page
-        open_lab(page, server, reset=True)
         shows_nothing(page)
         for theme, why in (
             ("", "Nothing has happened since this server started, 1 h 30 min ago."),
@@ -145,11 +144,10 @@ def test_a_warning_tells_when_and_why(clocked_page: Page, platform: Platform, sh
 
 
 def test_one_answer_clears_it_in_all_tabs(clocked_page: Page, platform: Platform) -> None:
-    with lab_that_stops(platform) as server:
+    with lab_that_stops(platform) as server, shown(clocked_page, server):
         one = clocked_page
         other = one.context.new_page()
         other.add_init_script(TELLTALE)
-        open_lab(one, server, reset=True)
         # With a workspace of its own: else JupyterLab makes one, and loads the page again.
         other.goto(f"{server.url}/lab/workspaces/other?token={TOKEN}&reset")
         other.locator(".jp-Launcher").wait_for()
@@ -178,7 +176,7 @@ def test_one_answer_clears_it_in_all_tabs(clocked_page: Page, platform: Platform
 
 
 def test_nobody_who_posts_events_makes_a_false_end(clocked_page: Page, platform: Platform) -> None:
-    with lab_that_stops(platform) as server:
+    with lab_that_stops(platform) as server, left_in_time(clocked_page, server):
         page = clocked_page
         with page.expect_response(is_answer):
             open_lab(page, server, reset=True)
@@ -197,9 +195,8 @@ def test_nobody_who_posts_events_makes_a_false_end(clocked_page: Page, platform:
 
 
 def test_the_last_warning_is_answered_with_the_keyboard_alone(clocked_page: Page, platform: Platform) -> None:
-    with lab_that_stops(platform) as server:
+    with lab_that_stops(platform) as server, shown(clocked_page, server):
         page = clocked_page
-        open_lab(page, server, reset=True)
         last = last_of(page)
         pass_time(server, TO_WARNING + TO_LAST, page)
         expect(last.get_by_role("button", name="I'm still here")).to_be_focused()
@@ -244,10 +241,9 @@ def test_unanswered_it_saves_and_stops(clocked_page: Page, platform: Platform, s
     mine, theirs = platform.root / "mine.txt", platform.root / "theirs.txt"
     mine.write_text("")
     theirs.write_text("")
-    with lab_that_stops(platform) as server:
+    with lab_that_stops(platform) as server, shown(clocked_page, server):
         page = clocked_page
         gone = page.context.new_page()
-        open_lab(page, server, reset=True)
         # Who closes a page says so: nobody waits for it.
         with gone.expect_request(re.compile("/api/mlinfn/idle/page")):
             gone.goto(f"{server.url}/lab/workspaces/gone?token={TOKEN}&reset")
@@ -285,9 +281,8 @@ def test_unanswered_it_saves_and_stops(clocked_page: Page, platform: Platform, s
 def test_saved_and_stopped_when_asked(clocked_page: Page, platform: Platform) -> None:
     file = platform.root / "mine.txt"
     file.write_text("")
-    with lab_that_stops(platform) as server:
+    with lab_that_stops(platform) as server, shown(clocked_page, server):
         page = clocked_page
-        open_lab(page, server, reset=True)
         with input_told(page):
             edit(page, "mine.txt", "typed and not saved")
         pass_time(server, TO_WARNING, page)
@@ -306,9 +301,8 @@ def test_saved_and_stopped_when_asked(clocked_page: Page, platform: Platform) ->
 
 def test_what_nobody_can_move_is_not_offered_to_be_moved(clocked_page: Page, platform: Platform) -> None:
     platform.environment = {"SLURM_JOB_END_TIME": str(int(time.time() + TIMEOUT)), "SLURM_JOB_ID": "4711"}
-    with lab_that_stops(platform, 12 * TIMEOUT) as server:
+    with lab_that_stops(platform, 12 * TIMEOUT) as server, shown(clocked_page, server):
         page = clocked_page
-        open_lab(page, server, reset=True)
         pass_time(server, TO_WARNING, page)
         told = "used or not.The allocation 4711 ends then."
         expect(warning_of(page)).to_contain_text(told)

@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 
 from ..support.proof import note, sample
 from ..support.server import Platform, Server, running, wait_for
-from .conftest import THEMES, Shoot, fetch, open_lab, setting
+from .conftest import THEMES, Shoot, fetch, left_in_time, open_lab, setting, shown
 from .test_gpu import HOLD, gpu_lab, gpu_page, notebook, run_in  # noqa: F401 - fixtures
 from .test_idle import edit
 
@@ -47,8 +47,7 @@ def shown_on(platform: Platform, lab_port: int, blank_page: Page) -> ShownOn:
                 notebook(platform.root / name)
             else:
                 (platform.root / name).write_text("")
-        with lab_on(platform, lab_port) as server:
-            open_lab(blank_page, server, reset=True)
+        with lab_on(platform, lab_port) as server, shown(blank_page, server):
             yield blank_page, server
 
     return shown_on
@@ -186,9 +185,10 @@ def test_it_is_given_back_and_nothing_is_lost(
         with page.expect_response(lambda answer: answer.request.method == "POST" and answer.status == 204):
             card.get_by_role("button", name="Close").click()
         expect(card).to_have_count(0)
-        open_lab(page, server)
-        page.wait_for_load_state("networkidle")
-        expect(card).to_have_count(0)
+        with left_in_time(page, server):
+            open_lab(page, server)
+            page.wait_for_load_state("networkidle")
+            expect(card).to_have_count(0)
 
 
 def test_with_the_keyboard_alone(shown_on: ShownOn) -> None:
@@ -283,7 +283,7 @@ def test_a_server_that_is_no_more_is_told_without_a_reason(shown_on: ShownOn, la
         calm.get_by_role("button", name="Look around").click()
         expect(page.locator(".jp-FileEditor:visible")).to_contain_text("typed and not saved")
         has_shown_no_core_dialog(page)
-    with lab_on(server.platform, lab_port):
+    with lab_on(server.platform, lab_port) as server, left_in_time(page, server):
         # What is in this page only keeps it from loading itself anew.
         again = calm_of(page, "This server is running again")
         expect(again).to_contain_text("mine.txt")

@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from ..support.server import Platform, Server, running, wait_for
-from .conftest import THEMES, Shoot, open_lab, requests_of, setting
+from .conftest import THEMES, Shoot, open_lab, requests_of, setting, shown
 from .test_gpu import notebook, run_in
 
 
@@ -38,9 +38,9 @@ def storage_lab(platform: Platform, lab_port: int) -> Iterator[Server]:
 
 
 @pytest.fixture
-def storage_page(blank_page: Page, storage_lab: Server) -> Page:
-    open_lab(blank_page, storage_lab, reset=True)
-    return blank_page
+def storage_page(blank_page: Page, storage_lab: Server) -> Iterator[Page]:
+    with shown(blank_page, storage_lab):
+        yield blank_page
 
 
 def badge_of(page: Page) -> Locator:
@@ -115,9 +115,8 @@ def test_chosen_files_are_kept(
     if theme:
         setting(platform, "@jupyterlab/apputils-extension/themes", {"theme": "JupyterLab Dark"})
     page = blank_page
-    with lab_on(platform, lab_port) as server:
+    with lab_on(platform, lab_port) as server, shown(page, server):
         hashes = fill(platform)
-        open_lab(page, server, reset=True)
         page.locator(".jp-LauncherCard", has_text="Storage").click()
         panel = panel_of(page)
         expect(panel).to_contain_text("4 files, 9.5 MB: made or changed since this server started")

@@ -1,8 +1,8 @@
 """The worker process: one request on stdin, lines of JSON on stdout, the last of which is the answer.
 
 Run as ``python -I -S -X utf8 __main__.py PARENT FOLDER``: the process that it must not survive, and where
-the package is. Messages: ``{"type": "progress", …}``, then ``{"type": "result", "result": …}`` or
-``{"type": "error", "error": …}``.
+the package is. Messages: ``{"type": "ready"}`` before the request is read, ``{"type": "progress", …}``, then
+``{"type": "result", "result": …}`` or ``{"type": "error", "error": …}``.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ from ...errors import DependencyError, from_json
 
 _LINE_LIMIT = 16 * 1024 * 1024
 """An answer names 200 files of 4,096 bytes at most, each of them six characters in JSON."""
+_STARTS_WITHIN = 60.0
+"""Seconds for a process to start, of which a busy machine takes some, whatever the storage does."""
 _GONE_WITHIN = 1.0
 """Seconds for a killed process to go; one that hangs in the kernel is left to itself."""
 _MAIN = Path(__file__).resolve().parent / "__main__.py"
@@ -34,7 +36,7 @@ async def ask(
     To be called on a thread that lives as long as that is to: the kernel kills it with the thread.
 
     Args:
-        timeout: seconds; None: as long as it takes.
+        timeout: seconds, from when the process has started; None: as long as it takes.
     Raises:
         MlinfnError: what the process reported; DependencyError when it died, or took too long.
     """
@@ -48,14 +50,23 @@ async def ask(
         start_new_session=True,
         limit=_LINE_LIMIT,
     )
+    within = None if timeout is None else _STARTS_WITHIN
     try:
-        return await asyncio.wait_for(_follow(process, request, on_progress), timeout)
+        await asyncio.wait_for(_started(process), within)
+        within = timeout
+        return await asyncio.wait_for(_follow(process, request, on_progress), within)
     except asyncio.TimeoutError:
         raise DependencyError(
-            "Your private storage does not answer.", reason=f"Not within {timeout:.0f} s.", hint=HANGS
+            "Your private storage does not answer.", reason=f"Not within {within:.0f} s.", hint=HANGS
         ) from None
     finally:
         await _end(process)
+
+
+async def _started(process: asyncio.subprocess.Process) -> None:
+    """It takes the request from now on, or has ended."""
+    if process.stdout is not None:
+        await process.stdout.readline()
 
 
 async def _follow(

@@ -32,6 +32,7 @@ def serve(descriptor: int) -> None:
         while data:
             data = data[os.write(descriptor, data) :]
 
+    say("ready", {})
     request = json.loads(sys.stdin.readline())
     try:
         try:

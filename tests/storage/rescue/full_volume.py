@@ -78,11 +78,10 @@ def filled_meanwhile(ground: Ground, spare: str) -> dict[str, Any]:
         wait_for(lambda: size in _sizes(ground))
         os.killpg(worker.pid, signal.SIGSTOP)
         filler = ground.private / "of somebody else"
-        with filler.open("wb") as out:
+        with filler.open("wb", buffering=0) as out:
             try:
                 while True:
                     out.write(bytes(100_000))
-                    out.flush()
             except OSError:
                 pass
             os.truncate(filler, max(0, filler.stat().st_size - int(spare)))
