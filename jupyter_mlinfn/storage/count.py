@@ -19,6 +19,9 @@ SILENT_AFTER = 20.0
 LONGEST = 900.0
 """Seconds for a count altogether."""
 
+GONE_WITHIN = 10.0
+"""Seconds for a killed process to go, of which a busy machine takes some; one that hangs in the kernel is
+left to itself."""
 _LINE_LIMIT = 32 * 1024 * 1024
 """A thousand names of 4,096 bytes, each of them six characters in JSON at most."""
 
@@ -94,10 +97,10 @@ async def _follow(
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill it; one that hangs in the kernel is left to itself."""
+    """Kill it."""
     with contextlib.suppress(ProcessLookupError):
         process.kill()
     if process.stdin is not None:
         process.stdin.close()
     with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(process.wait(), 1.0)
+        await asyncio.wait_for(process.wait(), GONE_WITHIN)

@@ -131,7 +131,7 @@ def tab(browser: Browser) -> Iterator[Page]:
 
 
 @pytest.fixture
-def blank_page(tab: Page) -> Iterator[Page]:
+def blank_page(tab: Page, lab_port: int) -> Iterator[Page]:
     """The page `tab`, as if nobody had been here before. What is not put back (`add_init_script`, `clock`) is
     for pages of one's own: `new_page`."""
     tab.set_viewport_size(SIZE)
@@ -141,9 +141,12 @@ def blank_page(tab: Page) -> Iterator[Page]:
         if page != tab:
             page.close()
     tab.unroute_all()
-    tab.evaluate("() => { localStorage.clear(); sessionStorage.clear(); }")
     tab.goto(BLANK)
     tab.context.clear_cookies()
+    session = tab.context.new_cdp_session(tab)
+    origin = {"origin": f"http://127.0.0.1:{lab_port}", "storageTypes": "all"}
+    session.send("Storage.clearDataForOrigin", origin)
+    session.detach()
 
 
 @pytest.fixture
@@ -216,9 +219,10 @@ def left_in_time(page: Page, lab: Server) -> Iterator[None]:
     """Jupyter Server hangs at its end where a file is being read or written for a page just then: a thread
     of AnyIO's is waited for that nobody tells to end."""
     yield
-    for each in page.context.pages:
-        each.goto(BLANK)
+    # A page whose server is gone may wait for the next one.
     if lab.process.poll() is None:
+        for each in page.context.pages:
+            each.goto(BLANK)
         lab.request("GET", "api/contents")
 
 

@@ -283,11 +283,11 @@ def test_a_server_that_is_no_more_is_told_without_a_reason(shown_on: ShownOn, la
         calm.get_by_role("button", name="Look around").click()
         expect(page.locator(".jp-FileEditor:visible")).to_contain_text("typed and not saved")
         has_shown_no_core_dialog(page)
-    with lab_on(server.platform, lab_port) as server, left_in_time(page, server):
-        # What is in this page only keeps it from loading itself anew.
-        again = calm_of(page, "This server is running again")
-        expect(again).to_contain_text("mine.txt")
-        expect(again.get_by_role("button", name="Open it")).to_be_focused()
+        with lab_on(server.platform, lab_port) as restarted, left_in_time(page, restarted):
+            # What is in this page only keeps it from loading itself anew.
+            again = calm_of(page, "This server is running again")
+            expect(again).to_contain_text("mine.txt")
+            expect(again.get_by_role("button", name="Open it")).to_be_focused()
 
 
 def test_two_pages_and_a_narrow_one(shown_on: ShownOn, shoot: Shoot) -> None:

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import DependencyError, from_json
+from ..count import GONE_WITHIN
 
 _LINE_LIMIT = 16 * 1024 * 1024
 """An answer names 200 files of 4,096 bytes at most, each of them six characters in JSON."""
 _STARTS_WITHIN = 60.0
 """Seconds for a process to start, of which a busy machine takes some, whatever the storage does."""
-_GONE_WITHIN = 1.0
-"""Seconds for a killed process to go; one that hangs in the kernel is left to itself."""
 _MAIN = Path(__file__).resolve().parent / "__main__.py"
 
 HANGS = "Try again in a minute; if it stays so, tell your administrator."
@@ -105,4 +104,4 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.stdin is not None:
         process.stdin.close()
     with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(process.wait(), _GONE_WITHIN)
+        await asyncio.wait_for(process.wait(), GONE_WITHIN)
