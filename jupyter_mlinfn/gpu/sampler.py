@@ -187,6 +187,11 @@ class Sampler:
         """Whether the thread is there."""
         return self._thread is not None
 
+    @property
+    def woken(self) -> bool:
+        """Whether the thread is to look at once, and has not begun."""
+        return self._poked
+
     def _go(self, *, wake: bool) -> None:
         if self._stopped:
             return

@@ -250,6 +250,30 @@ async def test_a_disk_that_fills_during_the_work(
     check(caught.value, NoSpaceError, "disk is full")
 
 
+async def test_a_disk_that_fills_while_a_record_is_written(engine: Engine, tmp_path: Path) -> None:
+    prefix = tmp_path / "envs" / "e"
+    prefix.mkdir(parents=True)
+    records = prefix / "conda-meta"
+    mount(records, "size=4k")
+    try:
+        (records / "others").write_bytes(bytes(4096))
+        with pytest.raises(NoSpaceError) as caught:
+            await install(engine, prefix, "alpha")
+        check(caught.value, NoSpaceError, "full", "are free")
+        left = [each.name for each in records.iterdir() if each.name.endswith(".json")]
+        assert left
+        assert not any((records / name).stat().st_size for name in left)
+        # Once there is room, what it left is no obstacle.
+        (records / "others").unlink()
+        subprocess.run(["mount", "-o", "remount,size=1m", str(records)], check=True)
+        log = await install(engine, prefix, "alpha")
+        assert any("cut off" in line for line in log)
+        assert {json.loads(each.read_bytes())["name"] for each in records.glob("*.json")} >= {"alpha"}
+        assert (prefix / "share" / "alpha").stat().st_size == 300_000
+    finally:
+        subprocess.run(["umount", "-l", str(records)], check=True)
+
+
 async def test_a_read_only_folder(engine: Engine, tmp_path: Path) -> None:
     folder = tmp_path / "readonly"
     mount(folder, "ro")

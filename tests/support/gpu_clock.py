@@ -75,7 +75,9 @@ class Turned:
         await self.settled()
 
     async def settled(self) -> None:
-        await until(lambda: self.clock.asleep or not self.service.sampler.running)
+        sampler = self.service.sampler
+        # In this order: who was woken is asleep for a moment more, but is not to be taken for done.
+        await until(lambda: (not sampler.woken and self.clock.asleep) or not sampler.running)
 
     @property
     def kind(self) -> str:

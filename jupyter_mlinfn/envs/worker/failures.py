@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from ...disk import MAKE_ROOM, Need, full
+from ...disk import MAKE_ROOM, Need, full, missing
 from ...errors import (
     BadInputError,
     DependencyError,
@@ -51,6 +51,7 @@ def translate(
     text = redact(str(error)).strip()
     return (
         _space(text, what, place)
+        or _cut_record(text, what, place)
         or _prefix_too_long(text)
         or _storage(text, what, place)
         or _package(text, what)
@@ -66,6 +67,16 @@ def _space(text: str, what: str, place: Place | None) -> MlinfnError | None:
         return None
     reason = full(place.folder if place else None, place.need if place else None, quota=quota)
     return NoSpaceError(what, reason=reason, hint=MAKE_ROOM)
+
+
+def _cut_record(text: str, what: str, place: Place | None) -> MlinfnError | None:
+    """A record of conda-meta that has less in it than was written: rattler (0.28) does not see that its
+    last write fails, and reads the record right after."""
+    if "determine the currently installed packages" not in text or "EOF while parsing" not in text:
+        return None
+    reason = "A package's record was cut off while it was written: the disk or your quota was full."
+    left = missing(place.folder, place.need) if place else ""
+    return NoSpaceError(what, reason=f"{reason} {left}".rstrip(), hint=MAKE_ROOM)
 
 
 def _prefix_too_long(text: str) -> MlinfnError | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import json
 import os
 import shutil
 import time
@@ -65,6 +66,7 @@ class Installation:
         try:
             await asyncio.to_thread(self._guard, cache, stems)
             await wait_for_cache(cache, self._output)
+            await asyncio.to_thread(self._remove_cut_records)
             with in_use(cache):
                 await self._install(solution, plan)
                 await asyncio.to_thread(cache_guard.remember, cache, stems)
@@ -103,6 +105,15 @@ class Installation:
         trash = state / "trash" if state.is_dir() else cache / ".evicted"
         for bad in cache_guard.ensure(cache, stems, trash):
             self._output.log(f"the cache's copy of {bad} is not what it was: it is fetched anew")
+
+    def _remove_cut_records(self) -> None:
+        """Of an earlier attempt, on a disk that was full: rattler would not read past them."""
+        for record in (self._prefix / "conda-meta").glob("*.json"):
+            try:
+                json.loads(record.read_bytes())
+            except ValueError:
+                self._output.log(f"the record {record.name} was cut off: its package is linked anew")
+                record.unlink()
 
     def _finish(self, solution: Solution) -> None:
         meta = self._prefix / "conda-meta"
