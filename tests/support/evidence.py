@@ -99,15 +99,35 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = outcome.get_result()
     if not report.failed:
         return
+    _leave_out_what_others_wrote(report)
+    report.sections[:] = [
+        (_titled(title, text.splitlines()), _end(text.splitlines())) for title, text in report.sections
+    ]
     for each in _witnesses:
         if lines := each.said():
-            shown = [line if len(line) <= WIDTH else f"{line[:WIDTH]} …" for line in lines[-LINES:]]
-            left = f", the last {LINES} of {len(lines)} lines" if len(lines) > LINES else ""
-            report.sections.append((f"{each.title} ({call.when}{left})", "\n".join(shown)))
+            report.sections.append((_titled(f"{each.title} ({call.when})", lines), _end(lines)))
     if call.when != "teardown" and _pictures:
         folder = _folder(item)
         report.sections.append(("pictures", "\n".join(take(folder) for take in _pictures)))
     report.sections.append(("run it again", again(item)))
+
+
+def _titled(title: str, lines: list[str]) -> str:
+    return f"{title}, the last {LINES} of {len(lines)} lines" if len(lines) > LINES else title
+
+
+def _end(lines: list[str]) -> str:
+    return "\n".join(line if len(line) <= WIDTH else f"{line[:WIDTH]} …" for line in lines[-LINES:])
+
+
+def _leave_out_what_others_wrote(report: pytest.TestReport) -> None:
+    """Of a function of a library, show the line that failed and why: it may be a hundred lines long."""
+    for traceback, _, _ in getattr(report.longrepr, "chain", ()):
+        for entry in traceback.reprentries:
+            where = getattr(entry, "reprfileloc", None)
+            if where is not None and (Path(where.path).is_absolute() or where.path.startswith(".venv")):
+                entry.reprfuncargs = None
+                entry.lines = [line for line in entry.lines if line.startswith((">", "E"))]
 
 
 def _folder(item: pytest.Item) -> Path:
