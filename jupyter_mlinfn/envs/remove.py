@@ -41,7 +41,9 @@ class Removal:
         await in_thread(self._check_storage, prefix)
         async with self.writers.holding(prefix, context.job.title):
             await self.compiler.stop(prefix)
-            target = await in_thread(self._throw_away, prefix, request.get("created"), context)
+            target = await in_thread(self._throw_away, prefix, request.get("created"))
+        display = self.places.display(prefix)
+        context.log(f"{display} is gone already" if target is None else f"Removed {display}")
         # What it was before goes with it, the lease included; the next sweep removes that.
         with suppress(MlinfnError):
             await in_thread(self.trash.throw_away, self.places.history(prefix.name))
@@ -59,7 +61,7 @@ class Removal:
     async def undo(self, context: JobContext) -> None:
         """Nothing was changed before the environment is in the trash, and it stays there."""
 
-    def _throw_away(self, prefix: Path, created: object, context: JobContext) -> Path | None:
+    def _throw_away(self, prefix: Path, created: object) -> Path | None:
         """Where it is now; None where it was thrown away before."""
         target = None
         try:
@@ -67,11 +69,8 @@ class Removal:
             self._check_same(prefix, created)
             target = self.trash.throw_away(prefix)
         except NotFoundError:
-            self._check_storage(prefix)
             # Taken up again after a restart, with the first step done.
-            context.log(f"{self.places.display(prefix)} is gone already")
-        else:
-            context.log(f"Removed {self.places.display(prefix)}")
+            self._check_storage(prefix)
         unregister(prefix)
         return target
 

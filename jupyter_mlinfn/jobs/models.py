@@ -84,13 +84,13 @@ _KINDS: dict[str, Any] = {
 
 
 class JobContext(Protocol):
-    """What running work is given."""
+    """What running work is given; for the loop's thread, and no other."""
 
     @property
     def job(self) -> Job: ...
 
     def progress(self, progress: Progress) -> None:
-        """Say how far the work is; call it as often as you like, on the loop's thread."""
+        """Say how far the work is; call it as often as you like."""
 
     def log(self, text: str) -> None:
         """Add one line to the log."""

@@ -82,8 +82,10 @@ class RunningJob:
         await self.flush()
 
     def _flush_soon(self) -> None:
+        # Asked each time, so that work that speaks from another thread fails each time and not now and then.
+        loop = asyncio.get_running_loop()
         if self._flush is None:
-            self._flush = asyncio.get_running_loop().call_later(TOLD_EVERY, self._start_flush)
+            self._flush = loop.call_later(TOLD_EVERY, self._start_flush)
 
     def _start_flush(self) -> None:
         self._flush = None

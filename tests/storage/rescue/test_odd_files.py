@@ -449,8 +449,12 @@ def test_time_that_is_over_names_what_is_left(ground: Ground) -> None:
 
 def test_a_rescue_begins_at_once(ground: Ground) -> None:
     """It has tens of milliseconds, so its process imports little: nothing of Jupyter, and no other room."""
-    code = "import sys; sys.path.insert(1, sys.argv[1]); import {}; print(*sys.modules)"
-    command = [sys.executable, "-I", "-S", "-c", code.format("jupyter_mlinfn.storage.rescue.serving")]
+    # What was there before is Python's, or measures it.
+    code = (
+        "import sys; before = {*sys.modules}; sys.path.insert(1, sys.argv[1]); "
+        "import jupyter_mlinfn.storage.rescue.serving; print(*({*sys.modules} - before))"
+    )
+    command = [sys.executable, "-I", "-S", "-c", code]
     done = subprocess.run([*command, str(PACKAGES)], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
     ours = {name.split(".")[1] for name in loaded if name.startswith("jupyter_mlinfn.")}
