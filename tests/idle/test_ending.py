@@ -13,7 +13,7 @@ from jupyter_mlinfn.idle.models import Policy
 from jupyter_mlinfn.idle.policy import Culler
 
 from ..support.clock import until
-from .conftest import QUICK, World
+from .conftest import QUICK, World, settle
 
 PAGE = {"page": "a-page-of-somebody", "visible": True}
 SAVED: dict[str, Any] = {
@@ -324,3 +324,53 @@ async def test_a_storage_that_hangs_holds_up_nobody_who_stops_it() -> None:
     world.clock.pass_time(0.5)
     await closing
     release.set()
+
+
+@pytest.mark.parametrize("what", ["storage", "another room"])
+async def test_what_fails_is_told_and_holds_up_nobody_who_stops_it(
+    what: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World(hub=True, copies=True)
+
+    def fail() -> Any:
+        raise ValueError("its own way")
+
+    if what == "storage":
+        world.storage_error = OSError(28, "No space left on device")
+    else:
+        world.service.around.others.freed = fail
+    await world.at(10)
+    with caplog.at_level("WARNING"):
+        await world.service.close()
+
+    assert [each["freed"] for each in world.records] == ([] if what == "storage" else [None])
+    assert ("No space left" if what == "storage" else "its own way") in caplog.text
+
+
+async def test_activity_that_is_seen_only_when_the_hub_has_answered_calls_it_off() -> None:
+    world = World(hub=True)
+    await world.at(0)
+
+    async def comes_back() -> None:
+        world.kernels.last = world.clock.now
+
+    world.service.hub.read = comes_back  # type: ignore[union-attr,method-assign]
+    answer = await world.at(3600)
+
+    assert answer["phase"] == "active"
+    assert world.service.ending.phase is None
+
+
+async def test_a_look_that_goes_on_does_not_outlive_the_service() -> None:
+    world = World()
+    go = asyncio.Event()
+
+    async def hangs(now: float) -> Any:
+        await go.wait()
+
+    world.kernels.look = hangs  # type: ignore[method-assign]
+    looking = asyncio.ensure_future(world.service.answer())
+    await settle()
+    await world.service.close()
+    with pytest.raises(asyncio.CancelledError):
+        await looking

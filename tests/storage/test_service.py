@@ -402,3 +402,11 @@ async def test_the_start_of_the_server_by_a_clock_that_was_set_back(machine: Mac
     clock.offset += 7200
     assert room.since() == started - 1
     await room.close()
+
+
+async def test_two_who_come_first_at_once_get_one_service(machine: Machine) -> None:
+    room = StorageRoom(machine.config, machine.root, machine.private)
+    first, second = await asyncio.gather(room.service(), room.service())
+
+    assert first is second
+    await room.close()

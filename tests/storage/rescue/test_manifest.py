@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from jupyter_mlinfn.storage.rescue.journal import BusyError, Journal
 from jupyter_mlinfn.storage.rescue.layout import journal_name, temporary_prefix
-from jupyter_mlinfn.storage.rescue.manifest import read_manifest, read_summary, sum_line
+from jupyter_mlinfn.storage.rescue.manifest import TOLD, of_left, read_manifest, read_summary, sum_line
 
 from ...support.patience import PATIENCE
 from ...support.server import wait_for
@@ -252,3 +253,36 @@ def test_one_process_writes_to_a_journal(tmp_path: Path) -> None:
 )
 def test_a_line_of_sums(name: bytes, line: bytes) -> None:
     assert sum_line("00", name) == line
+
+
+def test_of_many_files_that_were_left_the_biggest_are_told(tmp_path: Path) -> None:
+    sizes = [*range(2 * TOLD), None]
+    lines = [{"left": f"file-{size}", "size": size, "reason": "too big"} for size in sizes]
+
+    summary = of_left("job", lines)
+
+    assert summary.left == len(sizes)
+    assert [each["size"] for each in summary.told_left] == [*range(2 * TOLD - 1, TOLD - 1, -1)]
+
+
+def test_a_line_that_has_no_room_is_not_there_in_part(tmp_path: Path) -> None:
+    folder = os.open(tmp_path, os.O_RDONLY)
+    made = Journal(folder, "a" * 32, make=True)
+    made.write([{"begin": "a"}])
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # As on a disk that is full: some bytes are taken, then none.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) + 10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            made.write([{"plan": "b" * 100, "size": 1}])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_bytes() == whole
+    made.write([{"plan": "c", "size": 1}])
+    made.close()
+    os.close(folder)
+
+    assert file.read_bytes().startswith(whole)
+    assert len(file.read_bytes().splitlines()) == 2
