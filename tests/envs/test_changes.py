@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 import subprocess
@@ -363,3 +364,26 @@ def test_a_cancelled_change_leaves_everything_as_it_was(tmp_path: Path, channel:
         assert problems(env.prefix) == []
         assert list(env.history.glob("change-*")) == []
         assert env.details()["environment"]["writer"] is None
+
+
+def test_a_change_that_was_made_when_the_server_was_killed_is_not_made_again(
+    tmp_path: Path, slim_channel: Path
+) -> None:
+    platform = Platform(tmp_path, [slim_channel.as_uri()])
+    with running(platform) as server:
+        env = made(server, "mlinfn-plots")
+        job = env.do(action="install", specs=["mlinfn-hello"])
+    # As the kill left them: this one made and not yet written down as such, another not even begun.
+    jobs = platform.environments / ".mlinfn" / "jobs"
+    body = json.loads((jobs / job["id"] / "job.json").read_text())
+    for job_id in (job["id"], "f" * 32):
+        (jobs / job_id).mkdir(exist_ok=True)
+        left = body | {"id": job_id, "state": "running", "ended": None, "result": None}
+        (jobs / job_id / "job.json").write_text(json.dumps(left))
+    with running(platform) as server:
+        env = Changing(server, env.id, env.prefix)
+        made_before = server.ended(job["id"])
+        not_begun = server.ended("f" * 32)
+        assert (made_before["state"], made_before["result"]["revision"]) == ("done", 2)
+        assert not_begun["state"] == "interrupted"
+        assert sorted(env.revisions()) == [1, 2]

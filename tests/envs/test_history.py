@@ -15,6 +15,7 @@ from jupyter_mlinfn.envs.history.layout import Damaged, History
 from jupyter_mlinfn.envs.history.transaction import Transaction, WriterReplaced, record, recover
 from jupyter_mlinfn.envs.history.tree import walk
 from jupyter_mlinfn.envs.marker import Marker, read_marker, write_marker
+from jupyter_mlinfn.envs.worker.change import made_by
 from jupyter_mlinfn.errors import ConflictError
 
 MARKER = Marker("e", "E", "2026-01-01T00:00:00Z", "ready", ["a"], [], "job")
@@ -266,3 +267,32 @@ def test_a_new_environment_of_the_same_name_has_a_history_of_its_own(small: Smal
     small.history.open("another job")
     assert small.history.numbers() == []
     assert small.history.belongs_to("another job")
+
+
+def test_after_a_kill_behind_the_last_step_the_next_look_tidies_up(small: Small) -> None:
+    change = small.prepared()
+
+    def killed(folder: Path) -> None:
+        if folder == small.history.revisions and small.history.current() == 2:
+            raise _Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transaction, "sync_folder", killed)
+        with pytest.raises(_Killed):
+            change.apply()
+    assert list(small.history.changes())
+
+    assert recover(small.history, small.prefix) == [{"change": "j2", "outcome": "finished"}]
+    assert small.content() == NEW
+    assert list(small.history.changes()) == []
+
+
+def test_a_change_is_known_by_its_revision_also_behind_a_damaged_one(small: Small) -> None:
+    small.prepared(2).apply()
+    small.prepared(3).apply()
+    (small.history.revision(3) / "revision.json").write_text("{}")
+
+    assert made_by(small.history, "j3") is None
+    known = made_by(small.history, "j2")
+    assert known is not None
+    assert known["number"] == 2

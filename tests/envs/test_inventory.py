@@ -150,6 +150,30 @@ def test_a_folder_that_cannot_be_read_is_told(volume: Volume, monkeypatch: pytes
     assert volume.measure().environments == {"a": True, "b": False}
 
 
+def test_what_goes_while_it_is_measured_is_not_there(volume: Volume, monkeypatch: pytest.MonkeyPatch) -> None:
+    prefix = volume.environment("a")
+    (prefix / "gone").mkdir()
+    (prefix / "going").mkdir()
+    (prefix / "going" / "file").write_text("x")
+    scandir = os.scandir
+
+    def meanwhile(path: Any) -> Any:
+        if os.fspath(path).endswith("gone"):
+            Path(path).rmdir()
+        if not os.fspath(path).endswith("going"):
+            return scandir(path)
+        found = list(scandir(path))
+        (Path(path) / "file").unlink()
+        return found
+
+    monkeypatch.setattr(os, "scandir", meanwhile)
+
+    # Nothing of it was left out.
+    assert volume.measure().environments == {"a": False}
+    assert not (prefix / "gone").exists()
+    assert list((prefix / "going").iterdir()) == []
+
+
 def test_nothing_at_all_is_measured_too(tmp_path: Path) -> None:
     found = measure(tmp_path / "not there", tmp_path / "nor this")
 

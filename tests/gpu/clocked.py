@@ -218,6 +218,27 @@ async def a_driver_that_comes_late(driver: SimulatedDriver) -> list[Any]:
         return [before, gpu.kind, gpu.service.sampler.watched, gpu.service.sampler.running]
 
 
+async def an_account_that_waits(driver: SimulatedDriver) -> list[bool]:
+    """Whether it is being written, before and after the end of the service."""
+    asked = asyncio.Event()
+
+    class Hanging(NoPrograms):
+        async def running(self) -> list[Program]:
+            asked.set()
+            await asyncio.Event().wait()
+            return []
+
+    def writes() -> bool:
+        return any("_write_account" in repr(task.get_coro()) for task in asyncio.all_tasks())
+
+    async with turned(Hanging(), accounting=True) as gpu:
+        gpu.service.start()
+        await asked.wait()
+        before = writes()
+    await until(lambda: not writes())
+    return [before, writes()]
+
+
 async def what_the_driver_says(driver: SimulatedDriver) -> list[Any]:
     async with turned() as gpu:
         return [await gpu.service.ask_driver(), gpu.kind]

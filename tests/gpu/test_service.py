@@ -108,6 +108,10 @@ def test_with_an_account_only_the_memory_is_read_when_nobody_reads(simulated: Si
     assert told["usage"]["memory_seconds"] == told["usage"]["held_seconds"] == told["seconds"]
 
 
+def test_an_account_that_waits_for_others_ends_with_the_service(simulated: SimulatedDriver) -> None:
+    assert inside(simulated, clocked.an_account_that_waits, variables=MINE) == [True, False]
+
+
 def test_without_a_library_it_is_looked_for_once(tmp_path: Path) -> None:
     simulated = SimulatedDriver(tmp_path, library=False)
 
