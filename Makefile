@@ -57,7 +57,8 @@ lint: dev
 
 # Of all processes that the tests start; a report by module, and .build/coverage/coverage.json.
 coverage: dev
-	rm -rf .build/coverage
+	# With what earlier runs kept, the lines that make it would not run.
+	rm -rf .build/coverage "$${XDG_CACHE_HOME:-$$HOME/.cache}/jupyter-mlinfn/tests"
 	MLINFN_PATIENCE=$(PATIENCE) $(IN_DEV) python -m coverage run -m pytest --timeout=$(SECONDS_A_TEST) -n $(WORKERS) $(ARGS)
 	$(IN_DEV) python -m coverage combine -q
 	$(IN_DEV) python -m coverage json -q

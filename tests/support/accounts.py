@@ -20,16 +20,27 @@ class Accounts:
     Attributes:
         collected: names of tests to be run.
         reported: of those that had a report, whatever it says.
-        judged: the run came to its end by itself.
+        skipped: of those, what said why it did not run.
+        died: workers that died, and with them what they had counted.
+        cut_short: -x, Ctrl-C or an error ended the run, which is red.
     """
 
     def __init__(self) -> None:
         self.collected: set[str] = set()
         self.reported: set[str] = set()
-        self.judged = False
+        self.skipped: set[str] = set()
+        self.died: list[str] = []
+        self.cut_short = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.reported.add(report.nodeid)
+        if report.skipped:
+            self.skipped.add(report.nodeid)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        if error:
+            self.died.append(node.gateway.id)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: list[str]) -> None:
@@ -68,11 +79,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if _is_worker(session.config) or session.config.option.collectonly:
         return
-    # What is cut short on purpose (-x, Ctrl-C) is red already.
-    if session.config.stash[KEY].missing() and exitstatus in (
+    accounts = session.config.stash[KEY]
+    accounts.cut_short = bool(session.shouldstop or session.shouldfail) or exitstatus not in (
         pytest.ExitCode.OK,
+        pytest.ExitCode.TESTS_FAILED,
         pytest.ExitCode.NO_TESTS_COLLECTED,
-    ):
+    )
+    if accounts.missing() and not accounts.cut_short:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
@@ -80,11 +93,14 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if config.option.collectonly:
         return
     accounts = config.stash[KEY]
-    missing = accounts.missing() if accounts.judged else []
+    missing = [] if accounts.cut_short else accounts.missing()
     terminalreporter.section("accounts")
+    skipped = f", {len(accounts.skipped)} of them skipped" if accounts.skipped else ""
     terminalreporter.write_line(
-        f"{len(accounts.collected)} tests collected, {len(accounts.reported)} reported"
+        f"{len(accounts.collected)} tests collected, {len(accounts.reported)} reported{skipped}"
     )
+    for worker in accounts.died:
+        terminalreporter.write_line(f"{worker} died; what it had counted is not below", red=True)
     for name in missing[:20]:
         terminalreporter.write_line(f"collected and never run: {name}", red=True)
     if len(missing) > 20:

@@ -24,6 +24,9 @@ LINES = 25
 WIDTH = 300
 """Characters of a line at most: a page's console likes to say a megabyte in one."""
 
+_STACKS = "~ Stack of "
+"""What pytest-timeout prints above the stack of each thread of a test that hangs."""
+
 Picture = Callable[[Path], str]
 """Puts a picture below a folder, and says in a line where it is and what it shows."""
 
@@ -100,9 +103,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if not report.failed:
         return
     _leave_out_what_others_wrote(report)
-    report.sections[:] = [
-        (_titled(title, text.splitlines()), _end(text.splitlines())) for title, text in report.sections
-    ]
+    report.sections[:] = [_cut(title, text) for title, text in report.sections]
     for each in _witnesses:
         if lines := each.said():
             report.sections.append((_titled(f"{each.title} ({call.when})", lines), _end(lines)))
@@ -110,6 +111,12 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         folder = _folder(item)
         report.sections.append(("pictures", "\n".join(take(folder) for take in _pictures)))
     report.sections.append(("run it again", again(item)))
+
+
+def _cut(title: str, text: str) -> tuple[str, str]:
+    if _STACKS in text:
+        return title, text
+    return _titled(title, text.splitlines()), _end(text.splitlines())
 
 
 def _titled(title: str, lines: list[str]) -> str:

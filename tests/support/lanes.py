@@ -66,6 +66,28 @@ class Lanes(LoadScopeScheduling):
         self.workqueue.move_to_end(scope, last=False)
         super()._assign_work_unit(node)
 
+    def _reschedule(self, node: Any) -> None:
+        super()._reschedule(node)
+        # A worker runs a test only when it knows the next one, or that there is none.
+        while not node.shutting_down and self._pending_of(self.assigned_work[node]) < 2:
+            if self.workqueue:
+                self._assign_work_unit(node)
+            else:
+                node.shutdown()
+
+    def remove_node(self, node: Any) -> str | None:
+        """What a worker that died had not done goes back, but for the test that it died of."""
+        workload = self.assigned_work.pop(node)
+        left = [(scope, test) for scope, unit in workload.items() for test, done in unit.items() if not done]
+        if not left:
+            return None
+        (_, died_of), *rest = left
+        for scope, test in rest:
+            self.workqueue.setdefault(scope, {})[test] = False
+        for other in self.assigned_work:
+            self._reschedule(other)
+        return died_of
+
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
