@@ -103,6 +103,59 @@ def test_a_red_one_shows_the_ends_of_what_was_said_and_how_to_run_it_again(tmp_p
     assert len(said.splitlines()) < 120
 
 
+def test_of_what_several_tests_share_also_what_it_said_before_is_shown(tmp_path: Path) -> None:
+    text = (
+        "import pytest\n"
+        "from tests.support.evidence import shown_if_red\n"
+        "@pytest.fixture(scope='module')\n"
+        "def log(tmp_path_factory):\n"
+        "    log = tmp_path_factory.mktemp('it') / 'log'\n"
+        "    with shown_if_red('somebody said', log): yield log\n"
+        "def test_one(log): log.write_text('it went wrong here')\n"
+        "def test_two(log): assert 0\n"
+    )
+    code, said = run(tmp_path, text, "-p", "no:xdist")
+
+    assert code == 1, said
+    assert "it went wrong here\n--- here this test began ---\n" in said
+
+
+def test_a_nursery_that_dies_makes_nobody_wait(tmp_path: Path) -> None:
+    """Nor does one die of somebody who was killed while asking it for a process."""
+    text = (
+        "import os, psutil, socket, sys, pytest\n"
+        "from tests.support import nursery\n"
+        "from tests.support.patience import wait_for\n"
+        "COMMAND = [sys.executable, '-m', 'this']\n"
+        "def test_one():\n"
+        "    for words in (b'', b'.', b'.{'):\n"
+        "        with socket.socket(socket.AF_UNIX) as asking:\n"
+        "            asking.connect(os.environ[nursery.ADDRESS])\n"
+        "            asking.sendall(words)\n"
+        "    process = nursery.start(COMMAND)\n"
+        "    assert process.wait() == 0\n"
+        "    assert isinstance(process, nursery.Forked)\n"
+        "def test_two():\n"
+        "    children = psutil.Process().children(recursive=True)\n"
+        "    (one,) = [each for each in children if 'tests.support.nursery' in each.cmdline()]\n"
+        "    one.kill()\n"
+        "    def refused():\n"
+        "        try: nursery.start(COMMAND)\n"
+        "        except (ConnectionError, EOFError): return True\n"
+        "    assert wait_for(refused)\n"
+    )
+    (tmp_path / "conftest.py").write_text(
+        "import pathlib, pytest, tempfile\n"
+        "from tests.support.nursery import nursery\n"
+        "@pytest.fixture(scope='session', autouse=True)\n"
+        "def there_is_one():\n"
+        "    with tempfile.TemporaryDirectory() as folder, nursery(pathlib.Path(folder)): yield\n"
+    )
+    code, said = run(tmp_path, text, "-p", "no:xdist")
+
+    assert code == 0, said
+
+
 def test_the_stacks_of_one_that_hangs_are_whole(tmp_path: Path) -> None:
     text = (
         "import threading\n"

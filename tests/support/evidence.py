@@ -38,12 +38,16 @@ class _File:
     since: int = 0
     over: bool = False
 
-    def said(self) -> list[str]:
+    def size(self) -> int:
+        return self.file.stat().st_size if self.file.exists() else 0
+
+    def said(self) -> tuple[list[str], list[str]]:
+        """Before this test, and during it."""
         if not self.file.exists():
-            return []
-        with self.file.open("rb") as stream:
-            stream.seek(self.since)
-            return stream.read().decode(errors="replace").splitlines()
+            return [], []
+        data = self.file.read_bytes()
+        before, during = data[: self.since], data[self.since :]
+        return before.decode(errors="replace").splitlines(), during.decode(errors="replace").splitlines()
 
 
 @dataclass
@@ -53,8 +57,11 @@ class _Lines:
     since: int = 0
     over: bool = False
 
-    def said(self) -> list[str]:
-        return self.lines[self.since :]
+    def size(self) -> int:
+        return len(self.lines)
+
+    def said(self) -> tuple[list[str], list[str]]:
+        return self.lines[: self.since], self.lines[self.since :]
 
 
 _witnesses: list[_File | _Lines] = []
@@ -90,10 +97,7 @@ def pictured_if_red(take: Picture) -> Iterator[None]:
 def pytest_runtest_setup(item: pytest.Item) -> None:
     _witnesses[:] = [each for each in _witnesses if not each.over]
     for each in _witnesses:
-        if isinstance(each, _Lines):
-            each.since = len(each.lines)
-        else:
-            each.since = each.file.stat().st_size if each.file.exists() else 0
+        each.since = each.size()
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -105,7 +109,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     _leave_out_what_others_wrote(report)
     report.sections[:] = [_cut(title, text) for title, text in report.sections]
     for each in _witnesses:
-        if lines := each.said():
+        before, lines = each.said()
+        if before and len(lines) < LINES:
+            # What is shared by several tests may have said before what this one is red for.
+            lines = [*before[len(lines) - LINES :], "--- here this test began ---", *lines]
+        if lines:
             report.sections.append((_titled(f"{each.title} ({call.when})", lines), _end(lines)))
     if call.when != "teardown" and _pictures:
         folder = _folder(item)

@@ -71,7 +71,12 @@ PRELOADED = (
 imported: `jupyterlab.labapp` (for the folders of settings and workspaces), `jupyterhub.services.auth`,
 `jupyterhub.singleuser` (which changes Jupyter's handlers as well) and `jupyterhub_idle_culler`."""
 
-_LOADER = ("LD_LIBRARY_PATH", "LD_PRELOAD")
+PATIENCE_WITH_CLIENTS = 60.0
+"""Seconds for which the nursery waits for a request that was begun, and for nobody else meanwhile."""
+
+LOG = "nursery.log"
+"""Beside its socket."""
+
 _LIBRARY = "libnvidia-ml.so.1"
 
 
@@ -284,14 +289,21 @@ def _start_when_needed(listener: socket.socket, ended: int) -> None:
         return
     command = [sys.executable, "-m", __name__, str(listener.fileno()), str(ended)]
     # Of a session of its own: Ctrl-C is for the tests, which then end what they have started.
-    with subprocess.Popen(
-        command,
-        cwd=REPOSITORY,
-        pass_fds=(listener.fileno(), ended),
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
+    log = Path(os.environ[ADDRESS]).with_name(LOG)
+    with (
+        log.open("ab") as said,
+        subprocess.Popen(
+            command,
+            cwd=REPOSITORY,
+            pass_fds=(listener.fileno(), ended),
+            stdin=subprocess.DEVNULL,
+            stderr=said,
+            start_new_session=True,
+        ),
     ):
         pass
+    # Who asks one that died is refused, and does not wait for ever.
+    listener.close()
 
 
 def _preload() -> None:
@@ -338,16 +350,19 @@ def serve(listener: socket.socket, ended: int) -> dict[str, Any]:
             if listener not in ready:
                 continue
             connection, _ = listener.accept()
-            _, streams, _, _ = socket.recv_fds(connection, 1, 3)
-            with connection.makefile("rb") as request:
-                said = json.loads(request.readline())
-            pid = os.fork()
-            if pid:
+            streams, said = _request_of(connection)
+            if said is None:
+                connection.close()
+            pid = os.fork() if said is not None else None
+            if pid and said is not None:
                 children[pid] = connection
-                _record(pid).write_text(json.dumps(said))
+                _write_record(pid, said)
+                # Who asked may have been killed; what it asked for is ended by whoever looks after it.
+                with suppress(OSError):
+                    connection.sendall(f"{pid}\n".encode())
+            if pid != 0:
                 for stream in streams:
                     os.close(stream)
-                connection.sendall(f"{pid}\n".encode())
                 continue
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -357,7 +372,29 @@ def serve(listener: socket.socket, ended: int) -> dict[str, Any]:
                 os.close(each)
             for open_one in (listener, connection, *children.values()):
                 open_one.close()
-            return dict(said)
+            return said or {}
+
+
+def _request_of(connection: socket.socket) -> tuple[list[int], dict[str, Any] | None]:
+    """Streams, and what is asked for: None of who was killed, or stopped, while asking."""
+    streams: list[int] = []
+    connection.settimeout(PATIENCE_WITH_CLIENTS)
+    try:
+        _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+        with connection.makefile("rb") as request:
+            said = dict(json.loads(request.readline()))
+    except (OSError, ValueError):
+        return streams, None
+    connection.settimeout(None)
+    return streams, said
+
+
+def _write_record(pid: int, said: Mapping[str, Any]) -> None:
+    """Whole from the beginning: others look at all processes at any time."""
+    record = _record(pid)
+    unfinished = record.with_suffix(".new")
+    unfinished.write_text(json.dumps(said))
+    unfinished.replace(record)
 
 
 def _tell_of_ends(children: dict[int, socket.socket]) -> None:
