@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -302,11 +303,12 @@ async def test_a_newer_plan_takes_the_place_of_an_older(engine: Engine) -> None:
 
 
 def helpers() -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process().children()
-        if any("envs/worker/__main__.py" in part for part in child.cmdline())
-    ]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.NoSuchProcess):  # it ends just now
+            if any("envs/worker/__main__.py" in part for part in child.cmdline()):
+                found.append(child)
+    return found
 
 
 async def test_one_helper_serves_all_and_ends_when_nobody_asks(tmp_path: Path, server: ChannelServer) -> None:

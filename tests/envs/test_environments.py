@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 import urllib.parse
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -59,8 +60,12 @@ def run_in_kernel(platform: Platform, name: str, code: str) -> str:
 
 def workers(server: Server) -> list[psutil.Process]:
     """The processes of the server that solve and install."""
-    children = psutil.Process(server.process.pid).children(recursive=True)
-    return [child for child in children if any("envs/worker/" in word for word in command_of(child))]
+    found = []
+    for child in psutil.Process(server.process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it ends just now
+            if any("envs/worker/" in word for word in command_of(child)):
+                found.append(child)
+    return found
 
 
 def test_an_environment_is_made_and_is_a_kernel_at_once(full_server: Server) -> None:

@@ -284,6 +284,8 @@ def run_in_a_namespace(case: str) -> None:
         timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    for line in done.stdout.splitlines():
-        if line.startswith("disk full of"):
-            note(line)
+    told = [line for line in done.stdout.splitlines() if line.startswith("disk full of")]
+    if not told:
+        pytest.skip("needs to mount a tmpfs: a namespace may not either")
+    for line in told:
+        note(line)

@@ -147,15 +147,19 @@ def scene(following_hub: Hub, stock_hub: Hub, tmp_path_factory: pytest.TempPathF
         if name == "replaced":
             hub.start(name, settings=settings[name]).stop()
             settings[name] = STOCK
-        return hub.start(name, settings=settings[name])
+        server = hub.start(name, settings=settings[name])
+        # At once: the culler waits for nobody, and others take their time to start.
+        if name not in WITHOUT_TAB:
+            tabs.enter_context(open_tab(server))
+        if name == "extension":
+            status, kernel = server.request("POST", "api/kernels", {"name": "python3"})
+            assert status == 201, kernel
+        return server
 
     ended = ("idle", "subclass", "alone")
     with ThreadPoolExecutor(4) as pool, ExitStack() as tabs:
         with at_work(*(folders[name] for name in (*ended, "revoked", "tab"))):
             servers = dict(zip(settings, pool.map(start, settings), strict=True))
-            for name, server in servers.items():
-                if name not in WITHOUT_TAB:
-                    tabs.enter_context(open_tab(server))
             declared = [reports(servers[name]) for name in (*CULLED, "revoked")]
             wait_for(lambda: all(each in following_hub.log() for each in declared))
         revoke(servers["revoked"])
@@ -163,8 +167,6 @@ def scene(following_hub: Hub, stock_hub: Hub, tmp_path_factory: pytest.TempPathF
         (folders["revoked"] / "account").write_text(str(account + 1800))
         for name in (*ended, "tab"):
             (folders[name] / "account").write_text(str(account))
-        status, kernel = servers["extension"].request("POST", "api/kernels", {"name": "python3"})
-        assert status == 201, kernel
         figures: dict[str, float] = {}
         before = {name: [servers[each] for each in CULLED] for name in KEPT} | {"tab": [servers["alone"]]}
 

@@ -109,9 +109,11 @@ def test_keeping_is_told_to_the_hub(tmp_path: Path) -> None:
     with hub_running(tmp_path / "hub", settings) as hub:
         traits = {"hub_cull_timeout": float(timeout), "hub_cull_every": 1.0}
         server = hub.start("ada", settings=ServerSettings(own_server=True, traits=traits))
-        before = time.time()
-        assert server.request("POST", "api/mlinfn/idle/keepalive", {"seconds": asked})[0] == 200
-        after = time.time()
+        # However long the request takes: the server is in use until it is asked.
+        with Stage(server, None, mine=True).somebody_there():
+            before = time.time()
+            assert server.request("POST", "api/mlinfn/idle/keepalive", {"seconds": asked})[0] == 200
+            after = time.time()
 
         def promise() -> float | None:
             # Of a hub that is slow to agree the server promises less at first.
@@ -133,7 +135,7 @@ def test_keeping_is_told_to_the_hub(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["warning", "stop"])
 def test_with_the_hub_down_it_warns_and_stops_itself(tmp_path: Path, moment: str) -> None:
-    timeout = {"warning": 8.0, "stop": 4.0}[moment]
+    timeout = {"warning": 20.0, "stop": 4.0}[moment]
     with hub_running(tmp_path / "hub") as hub:
         traits = {"idle_timeout": timeout, "hub_cull_timeout": timeout, "hub_cull_every": 1.0}
         server = hub.start("ada", settings=ServerSettings(own_server=True, traits=traits))

@@ -83,7 +83,8 @@ class Bench:
     def close(self) -> None:
         for process in self._started:
             for child in psutil.Process(process.pid).children(recursive=True):
-                child.kill()
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
             process.kill()
             process.wait(PATIENCE)
         for pid in self._reparented:

@@ -8,7 +8,7 @@ import pty
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,14 +80,15 @@ def asks(server: Server, *arguments: str) -> Iterator[Asked]:
         os.close(outer)
 
 
-def told(server: Server, *expected: str) -> str:
+def told(server: Server, *expected: str, options: Sequence[str] = ()) -> str:
     """What the command says before it asks, and is told "no": once it has found all of that.
 
     It gives pages two seconds and all else five, which a busy machine may take: then it is asked again.
     """
 
     def said() -> str:
-        with asks(server) as asked:
+        with asks(server, *options) as asked:
+            assert session(server)["stop"]["phase"] is None
             assert asked.answer("n") == 1
         return asked.seen if all(each in asked.seen for each in expected) else ""
 
@@ -108,13 +109,12 @@ def test_it_tells_what_would_be_lost_stops_and_says_what_was_kept(server: Server
 
 
 def test_on_a_terminal_it_asks(server: Server) -> None:
-    for reply, code in (("n", 1), ("y", 0)):
-        with asks(server, "--no-keep") as asked:
-            assert session(server)["stop"]["phase"] is None
-            assert asked.answer(reply) == code
+    told(server, "will be lost", options=("--no-keep",))
+    with asks(server, "--no-keep") as asked:
+        assert session(server)["stop"]["phase"] is None
+        assert asked.answer("y") == 0
     server.process.wait(PATIENCE)
 
-    assert "will be lost" in asked.seen
     assert not (server.platform.root / "private" / "rescued").exists()
 
 

@@ -11,7 +11,7 @@ from ..support.patience import PATIENCE
 from ..support.server import Server, running, wait_for
 from .conftest import Shoot, open_lab, shown
 
-SLOW = 2_000_000
+SLOW = 400_000
 """Bytes per second of the channel: an environment of 32 MB then takes a quarter of a minute."""
 
 

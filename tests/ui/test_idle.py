@@ -165,6 +165,7 @@ def test_one_answer_clears_it_in_all_tabs(clocked_page: Page, platform: Platform
         for page in (one, other):
             with page.expect_response(is_answer):
                 forge(server, phase="active", warning=None)
+            fetch(page)
             expect(warning_of(page)).to_be_visible()
 
         before = server.get("api/mlinfn/idle")["next"]["time"]
@@ -184,6 +185,8 @@ def test_nobody_who_posts_events_makes_a_false_end(clocked_page: Page, platform:
         for data in ({}, {"phase": "saving"}, {"warning": {"id": "false", "level": 9, "last": True}}):
             with page.expect_response(is_answer):
                 forge(server, **data)
+            # The page has drawn the answer by the time that it has had another one.
+            fetch(page)
             shows_nothing(page)
         # And nothing is asked by itself before a warning is due, whose event may be lost.
         with requests_of(page, re.compile("/mlinfn/idle")) as asked:
@@ -221,7 +224,7 @@ def test_the_last_warning_is_answered_with_the_keyboard_alone(clocked_page: Page
         pass_time(server, TO_WARNING + TO_LAST, page)
         expect(last.get_by_role("button", name="I'm still here")).to_be_focused()
         # However slowly somebody types: the first key is not told before the second one answers.
-        page.clock.pause_at(page.evaluate("Date.now()") + 1000)
+        page.clock.pause_at(page.evaluate("Date.now()") + 15_000)
         page.keyboard.press("Shift+Tab")
         expect(last.get_by_role("button", name="Keep for…")).to_be_focused()
         page.keyboard.press("Enter")

@@ -17,7 +17,8 @@ from .conftest import SCREENSHOTS, Shoot, new_page, setting
 from .test_idle import edit, last_of
 
 TIMEOUT = 20
-"""Seconds: the hub is told of the end a quarter of it before, and whoever is slower than that is late."""
+CULLER = 120
+"""Seconds: it is not to come because a busy machine is late; tests/hub/test_on_time.py is about both."""
 
 REMEMBER = """() => new MutationObserver(() => {
     window.warned ||= document.querySelector("dialog[open][role=alertdialog]") !== null;
@@ -28,7 +29,7 @@ def test_a_warning_that_is_ignored_ends_in_files_saved_and_a_stop_by_the_hub(
     browser: Browser, tmp_path: Path, shoot: Shoot
 ) -> None:
     with (
-        hub_running(tmp_path / "hub", HubSettings(culler_timeout=TIMEOUT, proxy_class="mlinfn")) as hub,
+        hub_running(tmp_path / "hub", HubSettings(culler_timeout=CULLER, proxy_class="mlinfn")) as hub,
         new_page(browser) as page,
     ):
         platform = HubServer(hub, "ada").platform
@@ -38,7 +39,7 @@ def test_a_warning_that_is_ignored_ends_in_files_saved_and_a_stop_by_the_hub(
         traits = {
             "idle_timeout": float(TIMEOUT),
             "idle_warnings": [TIMEOUT / 2],
-            "hub_cull_timeout": float(TIMEOUT),
+            "hub_cull_timeout": float(CULLER),
         }
         server = hub.start("ada", settings=ServerSettings(own_server=True, traits=traits))
         page.context.add_cookies(hub.cookies("ada"))  # type: ignore[arg-type]

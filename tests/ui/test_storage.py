@@ -186,6 +186,7 @@ def test_a_new_notebook_is_moved_with_its_kernel(
     type_in(page, "print('again', answer)", "again 42")
     page.keyboard.press("Control+s")
     wait_for(lambda: "again" in (root / "Untitled.ipynb").read_text())
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
     # It was said once of this document.
     expect(word_of(page)).to_have_count(0)
 
@@ -220,6 +221,7 @@ def test_it_is_said_no_more_where_that_was_asked(storage_page: Page, storage_lab
     run_in(page, "other", "print('ran too')", "ran too")
     page.keyboard.press("Control+s")
     wait_for(lambda: "ran too" in (root / "other.ipynb").read_text())
+    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
     expect(word_of(page)).to_have_count(0)
 
 
@@ -231,6 +233,7 @@ def test_files_and_folders_are_moved_from_the_file_browser(storage_page: Page, s
 
     def menu_of(name: str) -> Locator:
         page.locator(".jp-DirListing-item", has_text=name).click(button="right")
+        expect(page.locator(".lm-Menu-item:visible", has_text="Rename").first).to_be_visible()
         return page.locator(".lm-Menu-item:visible", has_text="Move to private")
 
     expect(page.locator(".jp-DirListing-item", has_text="data")).to_be_visible()
