@@ -12,7 +12,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -25,6 +25,7 @@ from jupyter_mlinfn.demo.server import choose_port
 from jupyter_mlinfn.errors import BadInputError
 from tests.support.server import hear_ends
 
+from ..support.evidence import shown_if_red
 from ..support.patience import PATIENCE
 from ..support.ports import reserved_port
 from ..support.slim_channel import build_slim_channel
@@ -44,6 +45,7 @@ def _demo(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], st
     environment = os.environ | {"HOME": str(home), "XDG_CACHE_HOME": cache, "TMPDIR": str(home)}
     command = [sys.executable, "-m", "jupyter_mlinfn.cli", "demo", "--no-browser", *options]
     with (
+        ExitStack() as said,
         reserved_port() as port,
         subprocess.Popen(
             [*command, f"--port={port}"],
@@ -57,6 +59,7 @@ def _demo(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], st
         assert process.stdout is not None
         lines: list[str] = []
         try:
+            said.enter_context(shown_if_red("the demo said", lines))
             for line in process.stdout:
                 lines.append(line)
                 if "JupyterLab is on " in line:

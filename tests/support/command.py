@@ -19,7 +19,11 @@ def run(
     cwd: str | os.PathLike[str] | None = None,
     module: str = "jupyter_mlinfn.cli",
 ) -> subprocess.CompletedProcess[str]:
-    """As `subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True)`."""
+    """As `subprocess.run([sys.executable, "-m", module, *arguments], capture_output=True, text=True)`.
+
+    Raises:
+        AssertionError: it did not end in all the time that a test has patience for.
+    """
     command = [sys.executable, "-m", module, *arguments]
     with tempfile.TemporaryDirectory() as folder:
         files = [Path(folder, name) for name in ("stdout", "stderr")]
@@ -31,6 +35,7 @@ def run(
             code = process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             process.kill()
-            raise
+            said = "\n".join(file.read_text(errors="replace")[-3000:] for file in files)
+            raise AssertionError(f"{command} did not end in {PATIENCE:.0f} s; it said:\n{said}") from None
         out, error = (file.read_text() for file in files)
     return subprocess.CompletedProcess(command, code, out, error)
