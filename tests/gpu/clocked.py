@@ -50,6 +50,16 @@ async def a_poll(driver: SimulatedDriver) -> dict[str, Any]:
 
 
 async def many_readers(driver: SimulatedDriver) -> dict[str, Any]:
+    loop = asyncio.get_running_loop()
+    later, timers = loop.call_later, list[asyncio.TimerHandle]()
+
+    def call_later(delay: float, call: Any, *arguments: Any, **more: Any) -> asyncio.TimerHandle:
+        handle = later(delay, call, *arguments, **more)
+        if getattr(call, "__self__", None) is gpu.service:
+            timers.append(handle)
+        return handle
+
+    loop.call_later = call_later  # type: ignore[method-assign]
     async with turned() as gpu:
         await gpu.see()
         before = driver.calls()
@@ -58,11 +68,13 @@ async def many_readers(driver: SimulatedDriver) -> dict[str, Any]:
         for _ in range(4):
             await gpu.pass_time(MEMORY_EVERY / 2)
             answers += await asyncio.gather(*(gpu.service.snapshot(0, 0) for _ in range(50)))
-    later = driver.calls() - before
+        waiting = sum(1 for each in timers if not each.cancelled() and each.when() > loop.time())
+    calls = driver.calls() - before
     return {
         "kinds": [each["view"]["state"]["kind"] for each in answers],
         "at_once": at_once,
-        "later": {name: later[name] for name in later if name != "nvmlShutdown"},
+        "later": {name: calls[name] for name in calls if name != "nvmlShutdown"},
+        "timers": [bool(timers), waiting],
     }
 
 

@@ -51,6 +51,8 @@ def test_fifty_readers_cost_the_driver_what_one_costs(simulated: SimulatedDriver
     assert told["at_once"] == {}
     # In four seconds.
     assert told["later"] == {READING: 2}
+    # And the server: one looks whether the driver hangs, if it is not just looking.
+    assert told["timers"] in ([True, 1], [True, 0])
 
 
 def test_a_jump_of_the_memory_is_told_at_once(simulated: SimulatedDriver) -> None:
