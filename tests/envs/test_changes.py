@@ -190,6 +190,8 @@ def test_drift_is_noticed_recorded_and_undone(env: Changing, tmp_path: Path) -> 
     assert env.site("mine.txt").read_text() == "nobody's"
     mine = env.site("mine.txt").relative_to(env.prefix).as_posix()
     assert problems(env.prefix, planted=[mine]) == []
+    # Nothing is told of what was not looked at yet.
+    wait_for(lambda: env.details()["environment"]["drifted"] is not None)
     assert env.details()["drift"] is None
     revisions = env.revisions()
     assert (revisions[3]["action"], revisions[4]["action"]) == ("outside", "rollback")
