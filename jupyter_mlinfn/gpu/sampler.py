@@ -118,15 +118,14 @@ class Sampler:
         self._used_at_slow: Mapping[str, int | None] = {}
         self._retry = _RETRY_FIRST
 
-    def read(self, programs: Sequence[Program] | None = None) -> None:
+    def read(self, programs: Sequence[Program]) -> None:
         """Somebody looks: go on for some seconds.
 
         Args:
-            programs: what runs in the server now; None: as last told.
+            programs: what runs in the server now.
         """
         with self._lock:
-            if programs is not None:
-                self._programs = programs
+            self._programs = programs
             resting = not self.watched
             self._last_read = self._clock()
             self._go(wake=resting)

@@ -294,6 +294,23 @@ def test_damaged_records_are_told_apart(prefix: Path, tmp_path: Path) -> None:
         pip_packages.removal(copy, [cow], ["cow"])
 
 
+def test_a_removal_names_who_needs_it_here(tmp_path: Path) -> None:
+    def one(name: str, *requires: str) -> pip_packages.Distribution:
+        return pip_packages.Distribution(
+            name, name, "1.0", f"{name}-1.0.dist-info", "dist-info", requires=requires, files={}
+        )
+
+    found = [
+        one("cow"),
+        one("herd", "grass", "Cow >=1"),
+        one("tractor", "cow ; sys_platform == 'win32'", "diesel"),
+        one("old", "cow (>=1", "hay"),
+        one("calf", "cow ; extra == 'milk'"),
+    ]
+
+    assert pip_packages.removal(tmp_path, found, ["cow"]).dependents == {"cow": ("herd",)}
+
+
 def test_byte_code_goes_with_its_module(prefix: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(prefix, copy, symlinks=True)

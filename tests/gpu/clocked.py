@@ -120,6 +120,20 @@ async def a_hang(driver: SimulatedDriver) -> dict[str, Any]:
     return said
 
 
+async def somebody_comes_while_it_ends(driver: SimulatedDriver) -> list[Any]:
+    driver.write(HELD)
+    async with turned() as gpu:
+        await gpu.see()
+        driver.hang("nvmlShutdown")
+        before = driver.calls()
+        gpu.clock.pass_time(LINGERS + 1)
+        await asked(driver, before)
+        await gpu.service.snapshot(0, 0)
+        driver.release()
+        await gpu.settled()
+        return [gpu.service.sampler.running, gpu.kind]
+
+
 async def a_first_call_that_hangs(driver: SimulatedDriver) -> list[str]:
     driver.write(HELD)
     driver.hang()

@@ -81,6 +81,10 @@ def test_a_driver_that_wakes_up_has_more_time_for_the_first_call(simulated: Simu
     assert kinds == ["starting", "starting", "hanging", "fine"]
 
 
+def test_who_comes_while_the_driver_is_left_finds_somebody_who_asks_it(simulated: SimulatedDriver) -> None:
+    assert inside(simulated, clocked.somebody_comes_while_it_ends, variables=MINE) == [True, "fine"]
+
+
 def test_who_listens_is_told_though_nobody_reads(simulated: SimulatedDriver) -> None:
     assert inside(simulated, clocked.changes, variables=MINE) == ["fine", "hanging", "fine", "mig_destroyed"]
 

@@ -49,36 +49,34 @@ async def ask(
         start_new_session=True,
         limit=_LINE_LIMIT,
     )
+    stdin, stdout = process.stdin, process.stdout
+    if stdin is None or stdout is None:
+        raise ValueError("two pipes are needed")
     within = None if timeout is None else _STARTS_WITHIN
     try:
-        await asyncio.wait_for(_started(process), within)
+        # It takes the request from now on, or has ended.
+        await asyncio.wait_for(stdout.readline(), within)
         within = timeout
-        return await asyncio.wait_for(_follow(process, request, on_progress), within)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            stdin.write(json.dumps(request).encode() + b"\n")
+        return await asyncio.wait_for(_follow(process, stdin, stdout, on_progress), within)
     except asyncio.TimeoutError:
         raise DependencyError(
             "Your private storage does not answer.", reason=f"Not within {within:.0f} s.", hint=HANGS
         ) from None
     finally:
-        await _end(process)
-
-
-async def _started(process: asyncio.subprocess.Process) -> None:
-    """It takes the request from now on, or has ended."""
-    if process.stdout is not None:
-        await process.stdout.readline()
+        await _end(process, stdin)
 
 
 async def _follow(
     process: asyncio.subprocess.Process,
-    request: Mapping[str, Any],
+    stdin: asyncio.StreamWriter,
+    stdout: asyncio.StreamReader,
     on_progress: Callable[[Mapping[str, Any]], None],
 ) -> dict[str, Any]:
-    if process.stdin is None or process.stdout is None:
-        raise ValueError("two pipes are needed")
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(json.dumps(request).encode() + b"\n")
-        await process.stdin.drain()
-    while line := await process.stdout.readline():
+        await stdin.drain()
+    while line := await stdout.readline():
         message: dict[str, Any] = json.loads(line)
         if message["type"] == "result":
             return dict(message["result"])
@@ -96,12 +94,11 @@ async def _follow(
     )
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process, stdin: asyncio.StreamWriter) -> None:
     if process.returncode is None:
         # The group may outlive its leader for a moment; then there is nothing left to do.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-    if process.stdin is not None:
-        process.stdin.close()
+    stdin.close()
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(process.wait(), GONE_WITHIN)

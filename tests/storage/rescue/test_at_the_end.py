@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from jupyter_mlinfn.errors import MlinfnError
 from jupyter_mlinfn.jobs.models import Job
 from jupyter_mlinfn.storage.rescue import process
 from jupyter_mlinfn.storage.rescue.ground import Ground as Between
@@ -260,3 +261,12 @@ async def test_at_the_end_somebodys_own_rescue_goes_first(
     assert then == ["done"]
     assert (await one.jobs.get(own.id)).state == "done"
     assert (result or {})["files"] == 200
+
+
+async def test_what_the_process_cannot_do_is_told_as_it_says_it(ground: Ground) -> None:
+    ground.private.rmdir()
+    with pytest.raises(MlinfnError) as caught:
+        await process.ask(ground.request())
+
+    assert str(ground.private) in str(caught.value)
+    assert caught.value.hint
