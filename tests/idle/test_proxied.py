@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any
 
@@ -217,9 +218,22 @@ class TestApplication:
     """A small one, behind jupyter-server-proxy."""
 
     @pytest.fixture
-    def jp_server_config(self) -> dict[str, Any]:
+    def listening(self) -> socket.socket:
+        (found,) = bind_sockets(0, "127.0.0.1")
+        return found
+
+    @pytest.fixture
+    def jp_server_config(self, listening: socket.socket) -> dict[str, Any]:
         extensions = {"jupyter_mlinfn": True, "jupyter_server_proxy": True}
-        return {"ServerApp": {"jpserver_extensions": extensions}}
+        port = listening.getsockname()[1]
+        servers = {
+            "quiet": {"port": port, "update_last_activity": False},
+            "partly": {"port": port, "exclude_last_activity_patterns": [".*/poll"]},
+        }
+        return {
+            "ServerApp": {"jpserver_extensions": extensions},
+            "ServerProxy": {"servers": servers},
+        }
 
     @pytest.fixture
     def source(self, jp_serverapp: Any) -> Iterator[ProxiedSource]:
@@ -230,16 +244,14 @@ class TestApplication:
         end()
 
     @pytest.fixture
-    def port(self, jp_serverapp: Any, jp_asyncio_loop: Any) -> Iterator[str]:
-        (socket,) = bind_sockets(0, "127.0.0.1")
-
+    def port(self, jp_serverapp: Any, jp_asyncio_loop: Any, listening: socket.socket) -> Iterator[str]:
         async def serve() -> HTTPServer:
             server = HTTPServer(Application([("/ws", Channel), ("/(.*)", Page)]))
-            server.add_sockets([socket])
+            server.add_sockets([listening])
             return server
 
         server = jp_asyncio_loop.run_until_complete(serve())
-        yield str(socket.getsockname()[1])
+        yield str(listening.getsockname()[1])
         server.stop()
         jp_asyncio_loop.run_until_complete(server.close_all_connections())
 
@@ -277,6 +289,27 @@ class TestApplication:
         )
         assert answer.code in (302, 403)
         assert (await last()).last is None
+
+    @pytest.mark.parametrize(
+        ("path", "counts"),
+        [("quiet/run", False), ("quiet/poll", False), ("partly/run", True), ("partly/poll", False)],
+    )
+    async def test_what_the_admin_takes_for_no_activity_of_an_application_is_none(
+        self, jp_fetch: Any, port: str, last: Callable[[], Awaitable[Signal]], path: str, counts: bool
+    ) -> None:
+        answer = await jp_fetch(*path.split("/"), method="POST", body="", headers={**FETCH})
+        assert answer.body == b"done"
+        assert ((await last()).last is not None) == counts
+
+    async def test_nor_are_its_frames(
+        self, jp_ws_fetch: Any, port: str, last: Callable[[], Awaitable[Signal]]
+    ) -> None:
+        for name, counts in (("quiet", False), ("partly", True)):
+            channel = await jp_ws_fetch(name, "ws")
+            await channel.write_message("typed")
+            assert await channel.read_message() == "heard 'typed'"
+            assert ((await last()).last is not None) == counts
+            channel.close()
 
     async def test_frames_of_a_client_count_and_pings_do_not(
         self, jp_ws_fetch: Any, port: str, last: Callable[[], Awaitable[Signal]]
