@@ -13,23 +13,13 @@ REPOSITORY = Path(__file__).parents[1]
 PLUGINS = ("lanes", "accounts", "evidence")
 
 
-def run(folder: Path, text: str, *options: str) -> tuple[int, str]:
+def run(folder: Path, text: str, *options: str, workers: int = 0) -> tuple[int, str]:
     """The exit code of a run of these tests, and what it printed."""
     (folder / "pytest.ini").write_text("[pytest]\n")
     (folder / "test_it.py").write_text(text)
     plugins = [word for name in PLUGINS for word in ("-p", f"tests.support.{name}")]
     done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            *plugins,
-            *options,
-            "-p",
-            "no:randomly",
-            f"--rootdir={folder}",
-            folder,
-        ],
+        [sys.executable, "-m", "pytest", *plugins, *options, f"-n{workers}", "-p", "no:randomly", folder],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
@@ -46,7 +36,7 @@ def test_a_worker_that_dies_takes_no_other_test_with_it(tmp_path: Path) -> None:
         "@pytest.mark.parametrize('number', range(24))\n"
         "def test_one(number): os._exit(9) if number == 7 else None\n"
     )
-    code, said = run(tmp_path, text, "-n2")
+    code, said = run(tmp_path, text, workers=2)
 
     assert code == 1, said
     assert "24 tests collected, 24 reported\n" in said
@@ -62,7 +52,7 @@ def test_what_was_collected_and_did_not_run_is_named_and_red(tmp_path: Path) -> 
         "def pytest_runtest_protocol(item):\n"
         "    return True if item.name == 'test_two' else None\n"
     )
-    code, said = run(tmp_path, text, "-p", "no:xdist")
+    code, said = run(tmp_path, text)
 
     assert code == 1, said
     assert "2 tests collected, 1 reported\n" in said
@@ -70,7 +60,7 @@ def test_what_was_collected_and_did_not_run_is_named_and_red(tmp_path: Path) -> 
 
 
 def test_a_run_that_is_cut_short_names_nobody(tmp_path: Path) -> None:
-    code, said = run(tmp_path, "def test_one(): assert 0\ndef test_two(): pass\n", "-x", "-p", "no:xdist")
+    code, said = run(tmp_path, "def test_one(): assert 0\ndef test_two(): pass\n", "-x")
 
     assert code == 1, said
     assert "2 tests collected, 1 reported\n" in said
@@ -89,7 +79,7 @@ def test_a_red_one_shows_the_ends_of_what_was_said_and_how_to_run_it_again(tmp_p
         "    print(*range(100), sep='\\n')\n"
         "    json.loads('{')\n"
     )
-    code, said = run(tmp_path, text, "-p", "no:xdist")
+    code, said = run(tmp_path, text)
 
     assert code == 1, said
     assert "somebody said (call), the last 25 of 100 lines" in said
@@ -114,7 +104,7 @@ def test_of_what_several_tests_share_also_what_it_said_before_is_shown(tmp_path:
         "def test_one(log): log.write_text('it went wrong here')\n"
         "def test_two(log): assert 0\n"
     )
-    code, said = run(tmp_path, text, "-p", "no:xdist")
+    code, said = run(tmp_path, text)
 
     assert code == 1, said
     assert "it went wrong here\n--- here this test began ---\n" in said
@@ -151,7 +141,7 @@ def test_a_nursery_that_dies_makes_nobody_wait(tmp_path: Path) -> None:
         "def there_is_one():\n"
         "    with tempfile.TemporaryDirectory() as folder, nursery(pathlib.Path(folder)): yield\n"
     )
-    code, said = run(tmp_path, text, "-p", "no:xdist")
+    code, said = run(tmp_path, text)
 
     assert code == 0, said
 
@@ -164,7 +154,7 @@ def test_the_stacks_of_one_that_hangs_are_whole(tmp_path: Path) -> None:
         "    for _ in range(4): threading.Thread(target=wait, args=(10,), daemon=True).start()\n"
         "    this_is_what_hangs = threading.Event().wait()\n"
     )
-    code, said = run(tmp_path, text, "--timeout=1", "-p", "no:xdist")
+    code, said = run(tmp_path, text, "--timeout=1")
 
     assert code == 1, said
     assert said.count("~ Stack of ") == 4

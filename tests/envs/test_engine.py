@@ -12,7 +12,6 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -28,7 +27,7 @@ from tests.support.channel_server import ChannelServer
 from tests.support.packages import PLACEHOLDER, Channel, Package, tiny_kernel_stack
 
 from ..support.patience import until
-from ..support.processes import is_at_work
+from ..support.processes import children_with, is_at_work
 from ..support.proof import note
 
 SECRET = "s3cretpassw0rd"
@@ -303,12 +302,7 @@ async def test_a_newer_plan_takes_the_place_of_an_older(engine: Engine) -> None:
 
 
 def helpers() -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process().children():
-        with suppress(psutil.NoSuchProcess):  # it ends just now
-            if any("envs/worker/__main__.py" in part for part in child.cmdline()):
-                found.append(child)
-    return found
+    return children_with("envs/worker/__main__.py")
 
 
 async def test_one_helper_serves_all_and_ends_when_nobody_asks(tmp_path: Path, server: ChannelServer) -> None:

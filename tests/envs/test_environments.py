@@ -6,7 +6,6 @@ import json
 import shutil
 import time
 import urllib.parse
-from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -16,8 +15,8 @@ from jupyter_mlinfn.envs.prefix import environment_id
 
 from ..support import command
 from ..support.channel_server import ChannelServer
-from ..support.nursery import command_of
 from ..support.patience import PATIENCE
+from ..support.processes import children_with
 from ..support.proof import note
 from ..support.server import SECRET, Platform, Server, running, wait_for
 
@@ -60,12 +59,7 @@ def run_in_kernel(platform: Platform, name: str, code: str) -> str:
 
 def workers(server: Server) -> list[psutil.Process]:
     """The processes of the server that solve and install."""
-    found = []
-    for child in psutil.Process(server.process.pid).children(recursive=True):
-        with suppress(psutil.NoSuchProcess):  # it ends just now
-            if any("envs/worker/" in word for word in command_of(child)):
-                found.append(child)
-    return found
+    return children_with("envs/worker/", server.process.pid, recursive=True)
 
 
 def test_an_environment_is_made_and_is_a_kernel_at_once(full_server: Server) -> None:

@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ from bench.kills_conda import measure
 from ..support import wheels
 from ..support.channel_server import ChannelServer
 from ..support.hashes import State, difference, problems, state
-from ..support.nursery import command_of
 from ..support.patience import PATIENCE
+from ..support.processes import children_with
 from ..support.proof import PROOF, note, sample
 from ..support.proof_channel import build_proof_channel
 from ..support.server import Platform, Server, running, wait_for
@@ -128,13 +128,10 @@ class Victim:
 def kill_worker(server: Server) -> bool:
     """Whether there was one."""
     killed = False
-    for child in psutil.Process(server.process.pid).children(recursive=True):
-        try:
-            if any("envs/worker/" in word for word in command_of(child)):
-                child.send_signal(signal.SIGKILL)
-                killed = True
-        except psutil.NoSuchProcess:
-            continue
+    for child in children_with("envs/worker/", server.process.pid, recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            child.send_signal(signal.SIGKILL)
+            killed = True
     return killed
 
 

@@ -6,7 +6,6 @@ import asyncio
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from jupyter_mlinfn.storage.tally import Tally
 from jupyter_mlinfn.storage.walk import Plan
 
 from ..support.clock import Clock, stand_still, until
+from ..support.processes import children_with
 from ..support.proof import note, sample
 
 MANY = sample(5_000, 100_000)
@@ -88,12 +88,7 @@ class Counting:
 
 def processes() -> list[psutil.Process]:
     """Those that count."""
-    found = []
-    for child in psutil.Process().children():
-        with suppress(psutil.NoSuchProcess):
-            if any("storage.tally" in word for word in child.cmdline()):
-                found.append(child)
-    return found
+    return children_with("storage.tally")
 
 
 async def test_partial_answers_come_while_it_counts(many: Path) -> None:

@@ -107,32 +107,28 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if not report.failed:
         return
     _leave_out_what_others_wrote(report)
-    report.sections[:] = [_cut(title, text) for title, text in report.sections]
+    report.sections[:] = [
+        (title, text) if _STACKS in text else _section(title, text.splitlines())
+        for title, text in report.sections
+    ]
     for each in _witnesses:
         before, lines = each.said()
         if before and len(lines) < LINES:
             # What is shared by several tests may have said before what this one is red for.
             lines = [*before[len(lines) - LINES :], "--- here this test began ---", *lines]
         if lines:
-            report.sections.append((_titled(f"{each.title} ({call.when})", lines), _end(lines)))
+            report.sections.append(_section(f"{each.title} ({call.when})", lines))
     if call.when != "teardown" and _pictures:
         folder = _folder(item)
         report.sections.append(("pictures", "\n".join(take(folder) for take in _pictures)))
     report.sections.append(("run it again", again(item)))
 
 
-def _cut(title: str, text: str) -> tuple[str, str]:
-    if _STACKS in text:
-        return title, text
-    return _titled(title, text.splitlines()), _end(text.splitlines())
-
-
-def _titled(title: str, lines: list[str]) -> str:
-    return f"{title}, the last {LINES} of {len(lines)} lines" if len(lines) > LINES else title
-
-
-def _end(lines: list[str]) -> str:
-    return "\n".join(line if len(line) <= WIDTH else f"{line[:WIDTH]} …" for line in lines[-LINES:])
+def _section(title: str, lines: list[str]) -> tuple[str, str]:
+    """The end of it, and a title that says what was left out."""
+    shown = (line if len(line) <= WIDTH else f"{line[:WIDTH]} …" for line in lines[-LINES:])
+    left = f", the last {LINES} of {len(lines)} lines" if len(lines) > LINES else ""
+    return f"{title}{left}", "\n".join(shown)
 
 
 def _leave_out_what_others_wrote(report: pytest.TestReport) -> None:

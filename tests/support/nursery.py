@@ -30,7 +30,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
@@ -353,26 +353,30 @@ def serve(listener: socket.socket, ended: int) -> dict[str, Any]:
             streams, said = _request_of(connection)
             if said is None:
                 connection.close()
-            pid = os.fork() if said is not None else None
-            if pid and said is not None:
+                _close(streams)
+                continue
+            pid = os.fork()
+            if pid:
                 children[pid] = connection
                 _write_record(pid, said)
                 # Who asked may have been killed; what it asked for is ended by whoever looks after it.
                 with suppress(OSError):
                     connection.sendall(f"{pid}\n".encode())
-            if pid != 0:
-                for stream in streams:
-                    os.close(stream)
+                _close(streams)
                 continue
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for number, stream in enumerate(streams):
                 os.dup2(stream, number)
-            for each in (*streams, woken, wake, ended):
-                os.close(each)
+            _close((*streams, woken, wake, ended))
             for open_one in (listener, connection, *children.values()):
                 open_one.close()
-            return said or {}
+            return said
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for each in descriptors:
+        os.close(each)
 
 
 def _request_of(connection: socket.socket) -> tuple[list[int], dict[str, Any] | None]:

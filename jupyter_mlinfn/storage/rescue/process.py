@@ -57,9 +57,7 @@ async def ask(
         # It takes the request from now on, or has ended.
         await asyncio.wait_for(stdout.readline(), within)
         within = timeout
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            stdin.write(json.dumps(request).encode() + b"\n")
-        return await asyncio.wait_for(_follow(process, stdin, stdout, on_progress), within)
+        return await asyncio.wait_for(_follow(process, stdin, stdout, request, on_progress), within)
     except asyncio.TimeoutError:
         raise DependencyError(
             "Your private storage does not answer.", reason=f"Not within {within:.0f} s.", hint=HANGS
@@ -72,9 +70,11 @@ async def _follow(
     process: asyncio.subprocess.Process,
     stdin: asyncio.StreamWriter,
     stdout: asyncio.StreamReader,
+    request: Mapping[str, Any],
     on_progress: Callable[[Mapping[str, Any]], None],
 ) -> dict[str, Any]:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        stdin.write(json.dumps(request).encode() + b"\n")
         await stdin.drain()
     while line := await stdout.readline():
         message: dict[str, Any] = json.loads(line)

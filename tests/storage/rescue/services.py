@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import psutil
 
 from jupyter_mlinfn.jobs.journal import Journal
@@ -13,6 +11,7 @@ from jupyter_mlinfn.storage.rescue.service import RescueService
 from jupyter_mlinfn.storage.walk import Plan
 
 from ...support.clock import until
+from ...support.processes import children_with
 from .support import Ground, files_below
 
 
@@ -50,12 +49,7 @@ def kept(ground: Ground) -> list[str]:
 
 
 def workers() -> list[psutil.Process]:
-    found = []
-    for child in psutil.Process().children():
-        with suppress(psutil.NoSuchProcess):
-            if any("storage/rescue" in word for word in child.cmdline()):
-                found.append(child)
-    return found
+    return children_with("storage/rescue")
 
 
 async def at_work(ground: Ground) -> None:

@@ -26,6 +26,7 @@ from jupyter_mlinfn.storage.rescue.layout import MANIFEST, SUMS
 from jupyter_mlinfn.storage.rescue.manifest import read_manifest
 
 from ...support.patience import PATIENCE
+from ...support.processes import children_with
 from ...support.proof import note, sample
 from ...support.server import Platform, running, wait_for
 from .support import check_sums, files_below, sha256
@@ -105,10 +106,9 @@ class Victim:
 
     def _workers(self) -> list[psutil.Process]:
         try:
-            children = psutil.Process(self.server.process.pid).children(recursive=True)
+            return children_with("storage/rescue", self.server.process.pid, recursive=True)
         except psutil.NoSuchProcess:
             return []
-        return [child for child in children if any("storage/rescue" in word for word in _words(child))]
 
     def job(self, job_id: str) -> dict[str, Any]:
         return self.server.job(job_id)
@@ -129,13 +129,6 @@ class Victim:
             return self.server.get("api/mlinfn/session")["stop"]["phase"] is None
         except OSError:
             return False  # About to end.
-
-
-def _words(process: psutil.Process) -> list[str]:
-    try:
-        return list(process.cmdline())
-    except psutil.NoSuchProcess:
-        return []
 
 
 def names(victim: Victim) -> tuple[dict[str, Path], list[Path]]:
